@@ -1,0 +1,1 @@
+"""What every room stands on: errors, plugin rows, lazy targets, optional imports, image decoding."""

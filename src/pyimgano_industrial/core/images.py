@@ -1,0 +1,183 @@
+"""Image files decoded one way everywhere: RGB or grey, EXIF orientation honoured, no bits lost unsaid.
+
+Rules for samples of more than 8 bits: the bit depth is what the PNG's sBIT chunk says (unless a value exceeds it: the
+PNG standard wants such samples scaled up, so that they fill 16 bits), else 12 when no value exceeds 4095, else 16; the
+value is then scaled linearly to 0..255. A caller that knows the camera states the depth.
+"""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyimgano_industrial.core.errors import ImageError
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_EXIF_ORIENTATION = 0x0112
+_TIFF_BITS_PER_SAMPLE = 258
+_SIDEWAYS = (5, 6, 7, 8)
+
+
+def read_rgb(path: Path | str, *, bit_depth: int | None = None) -> NDArray[np.uint8]:
+    """Decode an image file to (H, W, 3) uint8 RGB.
+
+    bit_depth: significant bits of samples wider than 8 bits, 9..16; None applies the module's rule.
+    Raises ImageError, naming the file, when it is missing, empty, truncated or not an image.
+    """
+    cv2 = _cv2()
+    pixels = _decode(Path(path), cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH)
+    if bit_depth is None and pixels.dtype == np.uint16:
+        bit_depth = _depth_by_rule(pixels, stated_bit_depth(path))
+    scaled = to_uint8(pixels, bit_depth=bit_depth, path=path)
+    rgb: NDArray[np.uint8] = cv2.cvtColor(scaled, cv2.COLOR_GRAY2RGB if scaled.ndim == 2 else cv2.COLOR_BGR2RGB)
+    return rgb
+
+
+def read_raw(path: Path | str) -> NDArray[Any]:
+    """Decode an image file to its own channels and dtype: (H, W) or (H, W, C), BGR(A) order; for masks."""
+    return _decode(Path(path), _cv2().IMREAD_UNCHANGED)
+
+
+def to_uint8(pixels: NDArray[Any], *, bit_depth: int | None = None, path: Path | str = "image") -> NDArray[np.uint8]:
+    """Scale samples to uint8 by the module's rule; float samples must lie in 0..1."""
+    if pixels.dtype == np.uint8:
+        return pixels
+    if pixels.dtype == np.uint16:
+        depth = bit_depth or _depth_by_rule(pixels)
+        if not 9 <= depth <= 16:
+            raise ImageError(f"bit_depth must be in 9..16; got {depth} for {path}")
+        largest = int(pixels.max(initial=0))
+        if largest >= 2**depth:
+            raise ImageError(
+                f"samples of {depth} bits must not exceed {2**depth - 1}; {path} has {largest}; "
+                f"pass bit_depth={largest.bit_length()}, or leave out images of another camera"
+            )
+        scaled: NDArray[np.uint8] = (pixels >> (depth - 8)).astype(np.uint8)
+        return scaled
+    if np.issubdtype(pixels.dtype, np.floating):
+        if not (np.isfinite(pixels).all() and pixels.min() >= 0 and pixels.max() <= 1):
+            raise ImageError(f"float samples must be finite and in 0..1; {path} has others; convert it to 8 or 16 bits")
+        rounded: NDArray[np.uint8] = np.rint(pixels * 255).astype(np.uint8)
+        return rounded
+    raise ImageError(f"samples must be uint8, uint16 or float; {path} has {pixels.dtype}; convert it")
+
+
+def stated_bit_depth(path: Path | str) -> int | None:
+    """Return the significant bits that a PNG's sBIT chunk states for samples wider than 8 bits, else None."""
+    with Path(path).open("rb") as file:
+        if file.read(8) != _PNG:
+            return None
+        while len(header := file.read(8)) == 8:
+            length, kind = struct.unpack(">I4s", header)
+            if kind == b"sBIT":
+                depth = max(file.read(length))
+                return depth if depth > 8 else None
+            if kind in (b"IDAT", b"IEND"):
+                return None
+            file.seek(length + 4, 1)
+    return None
+
+
+def stored_bits(path: Path | str) -> int:
+    """Return the bits of one stored sample, 8 for 8 and less, from the file's header alone.
+
+    Raises ImageError, naming the file, when it is missing or a TIFF whose header cannot be read.
+    """
+    from PIL.TiffImagePlugin import TiffImageFile
+
+    try:
+        with Path(path).open("rb") as file:
+            header = file.read(25)
+        bits: tuple[int, ...] = (8,)
+        if header.startswith(_PNG) and len(header) == 25:
+            bits = (header[24],)
+        elif header.startswith((b"II", b"MM")):
+            with TiffImageFile(path) as image:
+                bits = image.tag_v2.get(_TIFF_BITS_PER_SAMPLE, bits)
+    except (OSError, SyntaxError) as error:
+        raise ImageError(_unreadable(Path(path))) from error
+    return max(8, *bits)
+
+
+def significant_bits(path: Path | str) -> int:
+    """Return the bit depth of an image file by the module's rule: 8 from the header alone, 9..16 from its pixels."""
+    if stored_bits(path) == 8:
+        return 8
+    pixels = read_raw(path)
+    return _depth_by_rule(pixels, stated_bit_depth(path)) if pixels.dtype == np.uint16 else 8
+
+
+def image_size(path: Path | str) -> tuple[int, int]:
+    """Return (height, width) as displayed, EXIF orientation applied, from the file's header alone."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            # Pillow applies a TIFF's orientation to its size, and leaves that of the others to the caller.
+            sideways = "exif" in image.info and image.getexif().get(_EXIF_ORIENTATION) in _SIDEWAYS
+    except Image.DecompressionBombError:  # more than 179 megapixels, which OpenCV decodes
+        height, width = _decode(Path(path), _cv2().IMREAD_GRAYSCALE).shape
+        return height, width
+    except (OSError, UnidentifiedImageError, SyntaxError) as error:
+        raise ImageError(_unreadable(Path(path))) from error
+    return (width, height) if sideways else (height, width)
+
+
+def _depth_by_rule(pixels: NDArray[np.uint16], stated: int | None = None) -> int:
+    largest = int(pixels.max(initial=0))
+    return next(depth for depth in (stated or 12, 16) if largest < 2**depth)
+
+
+def _decode(path: Path, flags: int) -> NDArray[Any]:
+    try:
+        data = path.read_bytes()  # cv2.imread cannot open non-ASCII paths on Windows
+    except OSError as error:
+        raise ImageError(_unreadable(path)) from error
+    if not data or _cut_short(data):
+        raise ImageError(_unreadable(path))
+    cv2 = _cv2()
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:  # more pixels than OpenCV decodes
+        raise ImageError(f"{_unreadable(path)} ({error.err})") from error
+    if pixels is None:
+        raise ImageError(_unreadable(path))
+    decoded: NDArray[Any] = pixels
+    return decoded
+
+
+def _cut_short(data: bytes) -> bool:
+    """Older OpenCV fills the missing part of a truncated PNG or JPEG with black or grey, silently."""
+    if data.startswith(_PNG):
+        return b"IEND" not in data
+    # A JPEG's last scan must be followed by an end marker; an embedded thumbnail has markers of its own before it.
+    return data.startswith(b"\xff\xd8") and data.find(b"\xff\xd9", data.rfind(b"\xff\xda")) < 0
+
+
+def _unreadable(path: Path) -> str:
+    if not path.exists():
+        return f"image file not found: {path}"
+    size = path.stat().st_size
+    state = "is empty" if size == 0 else f"({size} bytes) is truncated, damaged or not an image"
+    return f"cannot read {path}: the file {state}; replace it or take it out of the data set"
+
+
+def _cv2() -> ModuleType:
+    try:
+        import cv2
+    except ImportError as error:
+        raise ImageError(
+            f"OpenCV does not import ({error}); on a server without libGL see the how-to 'Servers without a display'"
+        ) from error
+    module: ModuleType = cv2
+    return module
