@@ -1,0 +1,80 @@
+"""The table of seams: which host module each waits for, what applies it, and what became of it."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
+
+from pyimgano_industrial.core.errors import IndustrialWarning
+
+WAITING = "waiting"
+APPLIED = "applied"
+
+
+@dataclass(frozen=True)
+class Seam:
+    """One place where this package changes the host, right after the host module has executed."""
+
+    name: str
+    module: str
+    file: str
+    brings: str
+
+
+SEAMS: tuple[Seam, ...] = (
+    Seam("models", "pyimgano.models", "models", "the plugins' models in the registry"),
+    Seam("datasets", "pyimgano.utils.datasets", "datasets", "new and better data sets"),
+    Seam("categories", "pyimgano.datasets.catalog", "categories", "the categories of every data set"),
+    Seam("converters", "pyimgano.datasets.converters", "converters", "data sets as manifests"),
+    Seam("layouts", "pyimgano.datasets.inspection", "layouts", "detection of data set layouts"),
+    Seam("calibration", "pyimgano.pipelines.run_benchmark", "calibration", "thresholds from the validation split"),
+    Seam("maps", "pyimgano.pipelines.mvtec_visa", "maps", "pixel metrics on images of mixed sizes"),
+    Seam("workbench", "pyimgano.workbench.dataset_loader", "workbench", "calibration images for pyimgano-train"),
+    Seam("benchmark flags", "pyimgano.cli", "parsers", "--dataset and --preset choices"),
+    Seam("robustness flags", "pyimgano.robust_cli", "parsers", "--dataset and --preset choices"),
+    Seam("inference flags", "pyimgano.infer_cli", "parsers", "--preset choices"),
+    Seam("options", "pyimgano.services.model_options", "options", "values of --preset"),
+    Seam("presets", "pyimgano.presets.catalog", "presets", "model, defect and preprocessing presets"),
+    Seam("schemes", "pyimgano.preprocessing.catalog", "schemes", "preprocessing schemes"),
+    Seam("command", "pyimgano.root_cli", "command", "pyimgano industrial"),
+)
+
+_state: dict[Seam, str] = dict.fromkeys(SEAMS, WAITING)
+
+
+def modules() -> frozenset[str]:
+    """Return the host modules that some seam waits for."""
+    return frozenset(seam.module for seam in SEAMS)
+
+
+def states() -> dict[Seam, str]:
+    """Return what became of each seam: "waiting", "applied", or "refused: why"."""
+    return dict(_state)
+
+
+def apply(module: ModuleType) -> None:
+    """Apply the seams of one executed host module; a seam that does not fit warns once and changes nothing."""
+    from pyimgano_industrial.host.contract import SeamMismatchError
+
+    for seam in SEAMS:
+        if seam.module != module.__name__ or _state[seam] != WAITING:
+            continue
+        try:
+            import_module(f"pyimgano_industrial.host.{seam.file}").apply(module)
+        except SeamMismatchError as error:
+            refuse(seam, str(error))
+        else:
+            _state[seam] = APPLIED
+
+
+def refuse(seam: Seam, reason: str) -> None:
+    """Leave the host alone at one seam, and say so."""
+    _state[seam] = f"refused: {reason}"
+    warnings.warn(
+        f"pyimgano-industrial leaves pyimgano as it is for {seam.brings}: {reason}. "
+        f"`pyimgano-industrial status` shows the versions that fit",
+        IndustrialWarning,
+        stacklevel=3,
+    )
