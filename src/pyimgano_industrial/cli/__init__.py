@@ -1,0 +1,1 @@
+"""The `pyimgano-industrial` commands, also reached as `pyimgano industrial`."""

@@ -1,0 +1,64 @@
+"""`pyimgano-industrial`: the parser, the dispatch, and errors as one sentence."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from pyimgano_industrial import __version__
+from pyimgano_industrial.core.errors import IndustrialError
+
+# Command -> the module with add_parser(subparsers) and run(args); imported for help and use only.
+_COMMANDS = ("status", "check", "demo", "exec")
+
+_EPILOG = """\
+exit codes: 0 done, 1 the command found a fault, 2 wrong arguments or input, 130 interrupted
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    parser = build_parser()
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    args = parser.parse_args(arguments)
+    if args.command is None:
+        parser.print_help()
+        return 0
+    try:
+        code: int = import_module(f"pyimgano_industrial.cli.{args.command}").run(args)
+    except IndustrialError as error:
+        if args.debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # `... | head` has closed our output; the interpreter would complain when it flushes it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="pyimgano-industrial",
+        description="Industrial inspection for pyimgano: data sets, presets and models for every host command.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"pyimgano-industrial {__version__}")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    for name in _COMMANDS:
+        import_module(f"pyimgano_industrial.cli.{name}").add_parser(commands)
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
