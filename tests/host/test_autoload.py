@@ -77,8 +77,7 @@ def test_the_hosts_own_flag_loads_the_plugins_when_the_automatic_loading_is_off(
 
 def test_a_loader_keeps_its_type_and_its_source() -> None:
     code = (
-        "import inspect, pyimgano.cli as cli\n"
-        "print(type(cli.__loader__).__name__, len(inspect.getsource(cli)) > 1000)"
+        "import inspect, pyimgano.cli as cli\nprint(type(cli.__loader__).__name__, len(inspect.getsource(cli)) > 1000)"
     )
     assert python(code).split() == ["SourceFileLoader", "True"]
 

@@ -79,10 +79,17 @@ def test_train_and_bundle_run_a_third_party_s_model(site: Path, mvtec: Path, tmp
         "output": {"save_run": True, "output_dir": str(tmp_path / "run")},
     }
     (tmp_path / "train.json").write_text(json.dumps(config), encoding="utf-8")
-    command("pyimgano-train", "--config", "train.json", "--export-infer-config", site=site, cwd=tmp_path)
+    exports = ("--export-infer-config", "--export-deploy-bundle")
+    command("pyimgano-train", "--config", "train.json", *exports, site=site, cwd=tmp_path)
     exported = json.loads((tmp_path / "run" / "artifacts" / "infer_config.json").read_text(encoding="utf-8"))
     assert exported["model"]["name"] == "acme_gauge"
     assert json.loads((tmp_path / "run" / "report.json").read_text(encoding="utf-8"))["results"]["auroc"] == 1.0
+    images = mvtec / "bolt" / "test"
+    command(
+        "pyimgano-bundle", "run", tmp_path / "run" / "deploy_bundle", "--image-dir", images, "--output-dir", "bundled",
+        site=site, cwd=tmp_path,
+    )  # fmt: skip
+    assert len((tmp_path / "bundled" / "results.jsonl").read_text(encoding="utf-8").splitlines()) == 8
 
 
 def test_evaluate_runs_new_data_sets(site: Path, mvtec: Path, tmp_path: Path) -> None:
@@ -97,9 +104,7 @@ def test_evaluate_runs_new_data_sets(site: Path, mvtec: Path, tmp_path: Path) ->
     assert "entries_failed=0" in printed
 
 
-def test_doctor_profiles_a_third_party_s_data_set_and_knows_its_model(
-    site: Path, bolts: Path, tmp_path: Path
-) -> None:
+def test_doctor_profiles_a_third_party_s_data_set_and_knows_its_model(site: Path, bolts: Path, tmp_path: Path) -> None:
     printed = command("pyimgano-doctor", "--dataset-target", bolts, "--json", site=site, cwd=tmp_path, check=False)
     profile = json.loads(printed)["dataset_profile"]
     assert (profile["train_count"], profile["test_count"], profile["test_anomaly_count"]) == (6, 8, 4)

@@ -95,7 +95,11 @@ def test_btad_masks_are_read(tmp_path: Path) -> None:
 
 
 def test_private_splits_of_ad2_load_without_labels(tmp_path: Path) -> None:
-    for split, name in (("train/good", "000_regular"), ("test_private", "000_regular"), ("test_private", "001_regular")):
+    for split, name in (
+        ("train/good", "000_regular"),
+        ("test_private", "000_regular"),
+        ("test_private", "001_regular"),
+    ):
         save(image(), tmp_path / "can" / split / f"{name}.png")
     code = (
         "from pyimgano.utils.datasets import MVTecAD2Dataset\n"

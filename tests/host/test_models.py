@@ -16,16 +16,26 @@ def pyimgano_models():
         Entry("vision_ecod", "takeover_model:Ours", "Ours", tags=("vision",), replaces=True),
         Entry("vision_knn", "takeover_model:Ours", "Clashes with the host's"),
     ]
+
+@hookimpl
+def pyimgano_wrappers():
+    return [Entry("takeover_negated", "takeover_model:Negated", "Turns scores round")]
 """
 MODEL = """
 class Ours:
     def __init__(self, *, contamination=0.1, sharpness=3):
         self.sharpness = sharpness
+
+class Negated:
+    def __init__(self, *, detector):
+        self.detector = detector
+    def decision_function(self, images):
+        return [-score for score in self.detector.decision_function(images)]
 """
 TAKEOVER = Distribution(
     "takeover",
     {"takeover_hooks": HOOKS, "takeover_model": MODEL},
-    {"pyimgano.models": {"takeover": "takeover_hooks"}},
+    {"pyimgano.models": {"takeover": "takeover_hooks"}, "pyimgano.wrappers": {"takeover": "takeover_hooks"}},
 )
 
 
@@ -65,3 +75,14 @@ def test_no_host_model_is_lost() -> None:
     bare = python(code, env={"PYIMGANO_DISABLE_PLUGIN_AUTOLOAD": "1"}).split()
     assert len(bare) == 285
     assert set(bare) <= set(python(code).split())
+
+
+def test_a_wrapper_is_created_around_a_detector(takeover: Path) -> None:
+    code = (
+        "from pyimgano.models import create_model, list_models\n"
+        "class Fixed:\n"
+        "    def decision_function(self, images): return [2.0 for _ in images]\n"
+        "print(create_model('takeover_negated', detector=Fixed()).decision_function(['x']),\n"
+        "      'takeover_negated' in list_models(tags=['wrapper']))"
+    )
+    assert python(code, path=takeover).strip() == "[-2.0] True"

@@ -23,7 +23,7 @@ IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _EXIF_ORIENTATION = 0x0112
-_TIFF_BITS_PER_SAMPLE = 258
+_TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_BITS_PER_SAMPLE = 256, 257, 258
 _SIDEWAYS = (5, 6, 7, 8)
 
 
@@ -123,8 +123,10 @@ def image_size(path: Path | str) -> tuple[int, int]:
     try:
         with Image.open(path) as image:
             width, height = image.size
-            # Pillow applies a TIFF's orientation to its size, and leaves that of the others to the caller.
-            sideways = "exif" in image.info and image.getexif().get(_EXIF_ORIENTATION) in _SIDEWAYS
+            if (tags := getattr(image, "tag_v2", None)) is not None:  # a TIFF, to whose size some Pillows apply the tag
+                width, height = tags[_TIFF_WIDTH], tags[_TIFF_HEIGHT]
+            tagged = tags is not None or "exif" in image.info  # without this, Pillow decodes a PNG to look for the tag
+            sideways = tagged and image.getexif().get(_EXIF_ORIENTATION) in _SIDEWAYS
     except Image.DecompressionBombError:  # more than 179 megapixels, which OpenCV decodes
         height, width = _decode(Path(path), _cv2().IMREAD_GRAYSCALE).shape
         return height, width

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -17,6 +18,7 @@ from pyimgano_industrial.core.lazy import resolve
 from pyimgano_industrial.datasets.folder import FolderDataset
 from pyimgano_industrial.datasets.masks import reduce_mask
 from pyimgano_industrial.datasets.sample import Sample
+from pyimgano_industrial.datasets.tree import subfolder, subfolders
 from pyimgano_industrial.host import settings
 from pyimgano_industrial.plugins.manager import plugins
 
@@ -162,6 +164,14 @@ class PluginDataset(BaseDataset):  # type: ignore[misc]  # the host is untyped
         return (mask if self.resize is None else reduce_mask(mask, self.resize)).astype(np.uint8)
 
 
+def _categories_on_disk(name: str, root: str) -> list[str]:
+    """Return the categories with the layout or, as the host does, every folder when none has it."""
+    folder = Path(root)
+    return dataset_type(name).categories(root) or [
+        path.name for path in subfolders(subfolder(folder, "visa_pytorch") or folder)
+    ]
+
+
 def _stack(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
     if len({array.shape for array in arrays}) <= 1:
         return np.array(arrays)
@@ -244,7 +254,7 @@ class MVTecAD2Dataset(PluginDataset):
     @staticmethod
     def list_categories(root: str) -> list[str]:
         """Return the categories found under `root`."""
-        return dataset_type("mvtec_ad2").categories(root)
+        return _categories_on_disk("mvtec_ad2", root)
 
 
 class BTADDataset(PluginDataset):
@@ -281,4 +291,4 @@ class VisADataset(PluginDataset):
     @staticmethod
     def list_categories(root: str) -> list[str]:
         """Return the categories found under `root`."""
-        return dataset_type("visa").categories(root)
+        return _categories_on_disk("visa", root)

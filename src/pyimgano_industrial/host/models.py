@@ -1,4 +1,4 @@
-"""Seam: the plugins' models enter the host's registry, and replaced host names stay replaced."""
+"""Seam: the plugins' models and wrappers enter the host's registry, and replaced host names stay replaced."""
 
 from __future__ import annotations
 
@@ -16,16 +16,20 @@ from pyimgano_industrial.plugins.manager import plugins
 
 
 def apply(host: ModuleType) -> None:
-    """Register every model row; touches the registry only, since recipes and inference import it back."""
+    """Register every row; touches the registry only, since recipes and inference import it back.
+
+    A wrapper is a model that is created around another: `create_model("acme_wrapper", detector=...)`.
+    """
     registry = expect(host, "MODEL_REGISTRY")
     register = expect(registry, "register", "name", "constructor", "tags", "metadata", "overwrite")
     known = set(expect(registry, "available", "tags")())
-    rows = [row for row in plugins().rows("models") if _may_register(row, known)]
+    offered = plugins().rows("models") + plugins().rows("wrappers")
+    rows = [row for row in offered if _may_register(row, known)]
     for row in rows:
         register(
             row.name,
             LazyConstructor(row),
-            tags=row.entry.tags,
+            tags=(*row.entry.tags, "wrapper") if row.kind == "wrappers" else row.entry.tags,
             metadata={"description": row.entry.summary, "plugin": row.origin, **row.entry.metadata},
             overwrite=row.name in known,
         )

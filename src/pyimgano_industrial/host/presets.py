@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from types import ModuleType
 from typing import Any, Literal, get_args
 
@@ -17,13 +18,20 @@ PresetKind = Literal["model", "options", "defects", "preprocessing"]
 
 def apply(host: ModuleType) -> None:
     """Put lazy presets into the three catalogues; preprocessing also has a second one, see `schemes`."""
-    catalogues = [
-        (expect(host, "_PRESETS"), "model"),
-        (expect(host, "_DEFECTS_PRESETS"), "defects"),
-        (expect(host, "_PREPROCESSING_PRESETS"), "preprocessing"),
-    ]
-    for catalogue, kind in catalogues:
-        catalogue.update({row.name: LazyPreset(row) for row in preset_rows(kind)})
+    for attribute, preset_class, kind in (
+        ("_PRESETS", "CLIPreset", "model"),
+        ("_DEFECTS_PRESETS", "DefectsPreset", "defects"),
+    ):
+        add(expect(host, attribute), expect(host, preset_class), kind)
+    schemes = import_module("pyimgano.preprocessing.catalog")
+    for catalogue in (expect(host, "_PREPROCESSING_PRESETS"), expect(schemes, "_SCHEMES")):
+        add(catalogue, expect(schemes, "PreprocessingScheme"), "preprocessing")
+
+
+def add(catalogue: dict[str, Any], preset_class: type, kind: str) -> None:
+    """Add the rows of one kind to a catalogue of the host, as instances of the class that the host keeps there."""
+    lazy = type(f"Lazy{preset_class.__name__}", (LazyPreset, preset_class), {})
+    catalogue.update({row.name: lazy(row) for row in preset_rows(kind)})
 
 
 def preset_rows(kind: str) -> list[Row]:
@@ -39,28 +47,35 @@ def preset_rows(kind: str) -> list[Row]:
 
 
 class LazyPreset:
-    """A row with the attributes of the host's preset classes; its target is imported when one of them is read."""
+    """A row as one of the host's preset dataclasses; its target is imported when what it holds is read."""
 
     def __init__(self, row: Row) -> None:
-        self._row = row
-        self.name = row.name
-        self.description = row.entry.summary
-        self.tags = row.entry.tags
-        self.optional = row.entry.extra is not None
-        self.requires_extras = (row.entry.extra,) if row.entry.extra else ()
-        self.deployable = True
-        self.entrypoint = None
-        self.config_key = row.entry.metadata.get("config_key")
+        vars(self).update(  # the host's classes are frozen
+            _row=row,
+            name=row.name,
+            description=row.entry.summary,
+            tags=row.entry.tags,
+            optional=row.entry.extra is not None,
+            requires_extras=(row.entry.extra,) if row.entry.extra else (),
+            deployable=True,
+            entrypoint=None,
+            config_key=row.entry.metadata.get("config_key"),
+        )
 
     @property
     def model(self) -> str:
-        name: str = resolve(self._row)["model"]
+        name: str = self._target["model"]
         return name
 
     @property
     def kwargs(self) -> Mapping[str, Any]:
-        return dict(resolve(self._row)["kwargs"])
+        return dict(self._target["kwargs"])
 
     @property
     def payload(self) -> Mapping[str, Any]:
-        return dict(resolve(self._row))
+        return dict(self._target)
+
+    @property
+    def _target(self) -> Mapping[str, Any]:
+        target: Mapping[str, Any] = resolve(vars(self)["_row"])
+        return target

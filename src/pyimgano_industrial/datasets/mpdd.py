@@ -1,0 +1,23 @@
+"""MPDD: painted metal parts in six categories (Jezek et al., ICUMT 2021), in the MVTec AD layout.
+
+Licence CC BY-NC-SA 4.0.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pyimgano_industrial.datasets.mvtec import MVTecAD
+
+
+class MPDD(MVTecAD):
+    """MPDD; its layout is MVTec AD's, so that only the categories' names tell the two apart."""
+
+    title = "MPDD"
+    licence = "CC BY-NC-SA 4.0"
+    source = "https://github.com/stepanje/MPDD"
+    known_categories = ("bracket_black", "bracket_brown", "bracket_white", "connector", "metal_plate", "tubes")
+
+    @classmethod
+    def matches(cls, directory: Path) -> bool:
+        return directory.name in cls.known_categories and super().matches(directory)
