@@ -33,7 +33,10 @@ DISTRIBUTIONS = [
     Distribution("not-a-row", {"stray_hooks": hooks("'vision_stray'")}, {MODELS: {"stray": "stray_hooks"}}),
     Distribution(
         "missing-extra",
-        {"extra_hooks": hooks(row("needs_gpu", "extra_model:Model", extra="gpu")), "extra_model": "import no_such_module"},
+        {
+            "extra_hooks": hooks(row("needs_gpu", "extra_model:Model", extra="gpu")),
+            "extra_model": "import no_such_module",
+        },
         {MODELS: {"extra": "extra_hooks"}},
         extras={"gpu": []},
     ),
