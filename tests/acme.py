@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from distributions import pip
 from PIL import Image
+
+from distributions import pip
 
 EXAMPLE = Path(__file__).parent.parent / "docs" / "examples" / "acme-bolts"
 

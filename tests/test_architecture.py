@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from distributions import python
 
 import pyimgano_industrial
+from distributions import python
 
 PACKAGE = Path(pyimgano_industrial.__file__).parent
 

@@ -10,8 +10,9 @@ import venv
 import zipfile
 from pathlib import Path
 
-import acme
 import pytest
+
+import acme
 from distributions import pip, run
 
 ROOT = Path(__file__).parent.parent

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import acme
 import numpy as np
 import pytest
 from PIL import Image
 
+import acme
 from pyimgano_industrial.cli.main import main
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from distributions import run, script
 
+from distributions import run, script
 from pyimgano_industrial.cli.main import main
 
 

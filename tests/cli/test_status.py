@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 from distributions import run, script
-
 from pyimgano_industrial.cli.status import opencv_advice
 
 

@@ -16,7 +16,7 @@ def test_a_name_must_be_typable(name: str) -> None:
 
 @pytest.mark.parametrize("target", ["package", "package:", ":attribute", "pack age:x", "package:x:y"])
 def test_a_target_must_name_module_and_attribute(target: str) -> None:
-    with pytest.raises(ValueError, match="must read 'package.module:attribute'"):
+    with pytest.raises(ValueError, match=r"must read 'package\.module:attribute'"):
         Entry("name", target)
 
 

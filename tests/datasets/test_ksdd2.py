@@ -81,3 +81,10 @@ def test_the_layout_is_told_by_masks_beside_the_images(tmp_path: Path) -> None:
     assert KSDD2.matches(trees.ksdd2(tmp_path / "a"))
     assert not KSDD2.matches(trees.mvtec(tmp_path / "b"))
     assert not KSDD2.matches(trees.btad(tmp_path / "c"))
+
+
+def test_two_images_of_one_mask_are_an_error(tmp_path: Path) -> None:
+    trees.ksdd2(tmp_path)
+    trees.image(tmp_path / "test" / "20001.bmp")
+    with pytest.raises(FaultError, match=r"20001_GT\.png fits 20001\.bmp and 20001\.png"):
+        KSDD2(tmp_path, "ksdd2").samples("test")

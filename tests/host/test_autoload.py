@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from distributions import python, run, script
 
 OFF = {"PYIMGANO_DISABLE_PLUGIN_AUTOLOAD": "1"}

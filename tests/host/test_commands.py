@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import acme
 import numpy as np
 import pytest
+
+import acme
 from distributions import run, script
 
 
@@ -32,8 +33,9 @@ def command(name: str, *arguments: object, site: Path, cwd: Path, check: bool = 
 
 def test_benchmark_runs_a_third_party_s_data_set_model_and_preset(site: Path, bolts: Path, tmp_path: Path) -> None:
     command(
-        "pyimgano-benchmark", "--dataset", "acme_bolts", "--root", bolts, "--category", "line3", "--model", "acme_gauge",
-        "--preset", "acme-coarse", "--pixel", "--output", "report.json", site=site, cwd=tmp_path,
+        "pyimgano-benchmark", "--dataset", "acme_bolts", "--root", bolts, "--category", "line3",
+        "--model", "acme_gauge", "--preset", "acme-coarse", "--pixel",
+        "--output", "report.json", site=site, cwd=tmp_path,
     )  # fmt: skip
     results = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["results"]
     assert results["auroc"] == 1.0
@@ -50,7 +52,8 @@ def test_benchmark_lists_models_and_categories(site: Path, bolts: Path, tmp_path
 
 def test_infer_scores_and_maps_with_a_third_party_s_model(site: Path, bolts: Path, tmp_path: Path) -> None:
     command(
-        "pyimgano-infer", "--model", "acme_gauge", "--preset", "acme-coarse", "--train-dir", bolts / "line3" / "fit" / "fine",
+        "pyimgano-infer", "--model", "acme_gauge", "--preset", "acme-coarse",
+        "--train-dir", bolts / "line3" / "fit" / "fine",
         "--input", bolts / "line3" / "check", "--include-maps", "--save-maps", "maps", "--save-jsonl", "out.jsonl",
         site=site, cwd=tmp_path,
     )  # fmt: skip

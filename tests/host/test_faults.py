@@ -9,9 +9,10 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
+
 from acme import save
 from distributions import run, script
-from PIL import Image
 
 SIZE = (64, 96)
 
@@ -56,10 +57,11 @@ print(json.dumps(metrics.get("pixel_average_precision")))
 @pytest.fixture
 def loco(tmp_path: Path) -> Path:
     folder = tmp_path / "pushpins"
+    keys = ("defect_name", "pixel_value", "saturation_threshold", "relative_saturation")
     defects = [
-        {"defect_name": "1_additional_pushpin", "pixel_value": 255, "saturation_threshold": 20, "relative_saturation": False},
-        {"defect_name": "color", "pixel_value": 200, "saturation_threshold": 1.0, "relative_saturation": True},
-    ]  # fmt: skip
+        dict(zip(keys, values, strict=True))
+        for values in (("1_additional_pushpin", 255, 20, False), ("color", 200, 1.0, True))
+    ]
     for index in range(3):
         save(image(index), folder / "train/good" / f"{index:03}.png")
         save(image(10 + index), folder / "validation/good" / f"{index:03}.png")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import acme
 import pytest
+
+import acme
 from distributions import Distribution, build_wheels, pip, run, script
 
 HOOKS = """

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from distributions import Distribution, build_wheels, pip, python, run, script
 
 HOOKS = """

@@ -78,7 +78,8 @@ def _rule(severity: str, rule: str, faults: list[Fault], shown: int | None) -> l
 def _duplicates(report: Report, shown: int | None) -> list[str]:
     lines = [f"warning: test images that are, or nearly are, training images ({len(report.duplicates)})"]
     for twin in report.duplicates[:shown]:
-        near = "the same pixels as" if twin.kind == "exact" else f"{twin.distance:.2f} < {twin.limit:.2f} grey levels from"
+        apart = f"{twin.distance:.2f} < {twin.limit:.2f} grey levels from"
+        near = "the same pixels as" if twin.kind == "exact" else apart
         lines.append(f"  {_below(twin.image, report.root)}: {near} {_below(twin.training_image, report.root)}")
     if shown is not None and len(report.duplicates) > shown:
         lines.append(f"  ... and {len(report.duplicates) - shown} more; --all lists them")

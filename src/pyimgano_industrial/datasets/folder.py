@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -199,17 +198,14 @@ class FolderDataset:
         the masks of the test split by name.
         """
         folder = self.split_folder(split)
-        owners: dict[Path, list[Path]] = defaultdict(list)
+        claims: list[tuple[Path, tuple[Path, ...]]] = []
         for kind in self._kinds(split, folder):
             label: Literal[0, 1] = 0 if self._is_normal(kind) else 1
             for image in image_files(kind):
                 found = self.find_masks(image, kind) if split == self.test_split else ()
-                for mask in found:
-                    owners[mask].append(image)
+                claims.append((image, found))
                 yield Sample(image, self.category, split, label, anomaly_type=kind.name, masks=found)
-        for mask, images in owners.items():
-            if len(images) > 1:
-                yield rules.shared_mask(mask, images)
+        yield from rules.shared_masks(claims)
 
     def find_masks(self, image: Path, kind: Path) -> tuple[Path, ...]:
         """Return the mask files of an image below `kind`, the folder of its type, by the layout's names."""

@@ -14,6 +14,7 @@ from typing import ClassVar, Literal
 
 from pyimgano_industrial.core.errors import DatasetError
 from pyimgano_industrial.core.images import image_size
+from pyimgano_industrial.datasets import rules
 from pyimgano_industrial.datasets.faults import Fault, fault_of
 from pyimgano_industrial.datasets.folder import FolderDataset, existing_root
 from pyimgano_industrial.datasets.masks import MaskIndex
@@ -45,6 +46,7 @@ class KSDD2(FolderDataset):
                     kind = "defective" if label else "good"
                     yield Sample(image, self.category, split, found, anomaly_type=kind, masks=masks)
         yield from (found for _, _, found in items if isinstance(found, Fault))
+        yield from rules.shared_masks((image, masks) for image, masks, _ in items)
 
     def is_mask_file(self, path: Path) -> bool:
         return _GT in path.stem
@@ -88,4 +90,4 @@ class KSDD2(FolderDataset):
             size = image_size(image)
             return 1 if any(self.read_mask(mask, size).any() for mask in masks) else 0
         except DatasetError as error:
-            return fault_of(error, "unreadable-mask", image)
+            return fault_of(error, "unreadable-label", image)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from pyimgano_industrial.datasets.faults import Fault
@@ -25,15 +26,21 @@ def empty_split(split: str, folder: Path, *, wanted: Sequence[str], name: str, l
     )
 
 
-def shared_mask(mask: Path, images: Sequence[Path]) -> Fault:
-    """A mask's name fits several images."""
-    names = " and ".join(path.name for path in images)
-    return Fault(
-        "shared-mask",
-        f"a mask must belong to one image; {mask} fits {names} in {images[0].parent}",
-        "rename one of the images and its mask, or take it out",
-        mask,
-    )
+def shared_masks(claims: Iterable[tuple[Path, Iterable[Path]]]) -> Iterator[Fault]:
+    """Masks whose name fits several images; `claims` pairs each image with the masks that its name fits."""
+    owners: dict[Path, list[Path]] = defaultdict(list)
+    for image, masks in claims:
+        for mask in masks:
+            owners[mask].append(image)
+    for mask, images in owners.items():
+        if len(images) > 1:
+            names = " and ".join(path.name for path in images)
+            yield Fault(
+                "shared-mask",
+                f"a mask must belong to one image; {mask} fits {names} in {images[0].parent}",
+                "rename one of the images and its mask, or take it out",
+                mask,
+            )
 
 
 def unlabelled(sample: Sample) -> Fault:

@@ -13,13 +13,11 @@ def pyimgano_datasets() -> list[Entry]:
     return [
         Entry("mvtec", f"{_DATASETS}.mvtec:MVTecAD", "MVTec AD", replaces=True),
         Entry("mvtec_ad", f"{_DATASETS}.mvtec:MVTecAD", "MVTec AD", replaces=True),
-        Entry(
-            "mvtec_loco", f"{_DATASETS}.loco:MVTecLOCO", "MVTec LOCO AD, with its defect channels", replaces=True
-        ),
+        Entry("mvtec_loco", f"{_DATASETS}.loco:MVTecLOCO", "MVTec LOCO AD, with its defect channels", replaces=True),
         Entry("mvtec_ad2", f"{_DATASETS}.ad2:MVTecAD2", "MVTec AD 2, all five splits and lightings", replaces=True),
         Entry("btad", f"{_DATASETS}.btad:BTAD", "BeanTech AD, with its masks", replaces=True),
         Entry("visa", f"{_DATASETS}.visa:VisA", "VisA, original split_csv or converted layout", replaces=True),
         Entry("mpdd", f"{_DATASETS}.mpdd:MPDD", "MPDD, painted metal parts"),
         Entry("ksdd2", f"{_DATASETS}.ksdd2:KSDD2", "KolektorSDD2, surface defects"),
-        Entry("industrial_folder", f"{_DATASETS}.industrial_folder:IndustrialFolder", "Your images in the MVTec AD layout"),
+        Entry("industrial_folder", f"{_DATASETS}.industrial_folder:IndustrialFolder", "Your images, MVTec AD layout"),
     ]

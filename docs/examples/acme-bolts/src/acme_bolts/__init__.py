@@ -10,7 +10,7 @@ def pyimgano_datasets() -> list[Entry]:
 
 @hookimpl
 def pyimgano_models() -> list[Entry]:
-    return [Entry("acme_gauge", "acme_bolts.model:Gauge", "Difference to the median bolt", tags=("vision", "pixel_map"))]
+    return [Entry("acme_gauge", "acme_bolts.model:Gauge", "Distance to the median bolt", tags=("vision", "pixel_map"))]
 
 
 @hookimpl
