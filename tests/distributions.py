@@ -75,3 +75,13 @@ def python(code: str, *, path: Path | None = None, **options: Any) -> str:
 def script(name: str) -> str:
     """Return the path of a console script of this environment."""
     return str(Path(sys.executable).with_name(f"{name}.exe" if os.name == "nt" else name))
+
+
+def bare_and_plugged(code: str, root: Path) -> tuple[Any, Any]:
+    """Run code that prints one line of JSON; return what the bare host says and what it says with the plugin."""
+    found = []
+    for switch in ("1", ""):
+        program = f"import json, sys, warnings; warnings.simplefilter('ignore'); root = {str(root)!r}\n{code}"
+        done = run(script("python"), "-c", program, env={"PYIMGANO_DISABLE_PLUGIN_AUTOLOAD": switch})
+        found.append(json.loads(done.stdout))
+    return found[0], found[1]

@@ -58,3 +58,17 @@ def test_long_lists_are_cut_and_all_shows_them(folder: Path, capsys: pytest.Capt
     assert "more; --all lists them" in capsys.readouterr().out
     assert check(folder, "--all") == 1
     assert "more; --all lists them" not in capsys.readouterr().out
+
+
+def test_a_data_set_without_any_mask_is_one_warning(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for path in (folder / "bolt/ground_truth/spot").iterdir():
+        path.unlink()
+    assert check(folder) == 0
+    text = capsys.readouterr().out
+    assert "warning: no-masks (1)" in text
+    assert text.splitlines()[-1].startswith("0 errors, 1 warning, ")
+
+
+def test_a_category_folder_as_root_is_told_what_to_pass(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check(folder / "bolt") == 2
+    assert f"is itself a category folder: pass root={folder} and category='bolt'" in capsys.readouterr().err

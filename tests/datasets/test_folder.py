@@ -219,7 +219,7 @@ def test_a_missing_mask_is_an_error_that_says_where_it_was_looked_for(tmp_path: 
     with pytest.raises(
         FaultError,
         match=r"an anomalous image must have a mask; .*crack.000\.png has none \(looked for 000_mask\.\* in "
-        r".*ground_truth.crack\); add the mask, or pass missing_masks='allow'",
+        r".*ground_truth.crack\); add the mask, or allow it \(--missing-masks allow",
     ):
         dataset.mask(sample)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -12,7 +11,7 @@ import pytest
 from PIL import Image
 
 from acme import save
-from distributions import run, script
+from distributions import bare_and_plugged, run, script
 
 SIZE = (64, 96)
 
@@ -25,16 +24,6 @@ def box(rows: slice, columns: slice, value: int = 255) -> np.ndarray:
     mask = np.zeros(SIZE, np.uint8)
     mask[rows, columns] = value
     return mask
-
-
-def bare_and_plugged(code: str, root: Path) -> tuple[Any, Any]:
-    """Run code that prints one line of JSON; return what the bare host says and what it says with the plugin."""
-    found = []
-    for switch in ("1", ""):
-        program = f"import json, sys, warnings; warnings.simplefilter('ignore'); root = {str(root)!r}\n{code}"
-        done = run(script("python"), "-c", program, env={"PYIMGANO_DISABLE_PLUGIN_AUTOLOAD": switch})
-        found.append(json.loads(done.stdout))
-    return found[0], found[1]
 
 
 # A detector that knows the truth: it maps every image to the pixels that stand out from the background.

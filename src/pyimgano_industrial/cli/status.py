@@ -40,6 +40,7 @@ def collect() -> dict[str, Any]:
     from pyimgano_industrial.plugins.manager import plugins
 
     automatic = any(isinstance(finder, HostFinder) for finder in sys.meta_path) or _waiting()
+    unimportable: dict[seams.Seam, str] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", IndustrialWarning)  # everything that warns is in the report
         found = plugins()
@@ -55,7 +56,10 @@ def collect() -> dict[str, Any]:
                 conflicts.append(str(error))
         if automatic and not conflicts:
             for seam in seams.SEAMS:
-                import_module(seam.module)
+                try:
+                    import_module(seam.module)
+                except ImportError as error:  # no OpenCV, for example: the host itself cannot be imported
+                    unimportable[seam] = f"host module does not import: {error}"
     opencv = opencv_distributions()
     report = {
         "versions": {
@@ -70,7 +74,7 @@ def collect() -> dict[str, Any]:
         "conflicts": conflicts,
         "rows": rows,
         "seams": [
-            {"name": seam.name, "module": seam.module, "brings": seam.brings, "state": state}
+            {"name": seam.name, "module": seam.module, "brings": seam.brings, "state": unimportable.get(seam, state)}
             for seam, state in seams.states().items()
         ],
         "extras": [
@@ -82,6 +86,7 @@ def collect() -> dict[str, Any]:
     }
     report["ok"] = not (
         conflicts
+        or unimportable
         or any(source.failure for source in found.sources)
         or any(state.startswith("refused") for state in seams.states().values())
     )
@@ -117,7 +122,8 @@ def render(report: dict[str, Any]) -> str:
         lines.append(f"            {report['opencv']['advice']}")
     lines += ["", "plugins"]
     for source in report["plugins"]:
-        outcome = f"BROKEN: {source['failure']}" if source["failure"] else f"{source['rows']} rows"
+        rows = f"{source['rows']} row{'' if source['rows'] == 1 else 's'}"
+        outcome = f"BROKEN: {source['failure']}" if source["failure"] else rows
         lines.append(f"  {source['group']:20} {source['distribution']} {source['version']}  {outcome}")
     lines += [f"  CONFLICT: {conflict}" for conflict in report["conflicts"]]
     lines += ["", "rows"]

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import importlib
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 
 from pyimgano_industrial.core.errors import PluginError
 
-# Extra -> the modules that it brings.
+# Extra -> the distributions that it brings.
 EXTRAS: dict[str, tuple[str, ...]] = {
     "anomalib": ("anomalib",),
-    "clip": ("torch", "open_clip"),
-    "headless": ("cv2",),
-    "large": ("tifffile", "zarr"),
+    "clip": ("torch", "open_clip_torch"),
+    "headless": ("opencv-python-headless",),
+    "large": ("imagecodecs", "tifffile", "zarr"),
     "report": ("matplotlib",),
 }
 
@@ -24,8 +24,8 @@ def cure(extra: str) -> str:
 
 
 def missing(extra: str) -> list[str]:
-    """Return the modules of an extra that are not installed, without importing any."""
-    return [module for module in EXTRAS[extra] if find_spec(module) is None]
+    """Return the distributions of an extra that are not installed."""
+    return [name for name in EXTRAS[extra] if not _installed(name)]
 
 
 def require(module: str, *, extra: str) -> ModuleType:
@@ -34,3 +34,11 @@ def require(module: str, *, extra: str) -> ModuleType:
         return importlib.import_module(module)
     except ImportError as error:
         raise PluginError(f"this needs {module!r}, which is not installed; {cure(extra)}", name=module) from error
+
+
+def _installed(distribution: str) -> bool:
+    try:
+        version(distribution)
+    except PackageNotFoundError:
+        return False
+    return True

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pyimgano_industrial.core.errors import DatasetError, DatasetNotFoundError
 from pyimgano_industrial.core.images import stored_bits
+from pyimgano_industrial.datasets import rules
 from pyimgano_industrial.datasets.duplicates import near_twins, thumbnail
 from pyimgano_industrial.datasets.faults import Fault, fault_of
 from pyimgano_industrial.datasets.folder import FolderDataset, existing_root
@@ -51,6 +52,8 @@ def check(
     Raises DatasetNotFoundError only where there is nothing to check: no root, no such category, no category at all.
     """
     names = [category] if category is not None else dataset_type.categories(root)
+    if not names and dataset_type.matches(existing_root(root)):
+        dataset_type(root, Path(root).name)  # raises: a category folder was given, where its parent is wanted
     if not names:
         there = ", ".join(folder.name for folder in subfolders(existing_root(root))) or "no folder"
         raise DatasetNotFoundError(
@@ -65,10 +68,14 @@ def check(
         counts += _counts(samples)
         faults.update(dict.fromkeys(broken))
         looks: list[_Look] = []
+        maskless = not any(sample.masks for sample in samples)
         for done, sample in enumerate(samples, 1):
-            faults.update(dict.fromkeys(_examine(dataset, sample, looks)))
+            found = _examine(dataset, sample, looks)
+            faults.update(dict.fromkeys(fault for fault in found if not (maskless and fault.rule == "missing-mask")))
             if progress is not None:
                 progress(done, len(samples), sample.image)
+        if maskless and any(sample.label == 1 for sample in samples):
+            faults[rules.no_masks(dataset.folder)] = None
         faults.update(dict.fromkeys([*strays(dataset, samples), *_mixtures(dataset, looks)]))
         duplicates += _duplicates(dataset, looks)
     return Report(dataset_type.title, Path(root), tuple(names), tuple(counts), tuple(faults), tuple(duplicates))

@@ -1,6 +1,6 @@
 """MPDD: painted metal parts in six categories (Jezek et al., ICUMT 2021), in the MVTec AD layout.
 
-Licence CC BY-NC-SA 4.0.
+The authors' repository names no licence: ask them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ class MPDD(MVTecAD):
     """MPDD; its layout is MVTec AD's, so that only the categories' names tell the two apart."""
 
     title = "MPDD"
-    licence = "CC BY-NC-SA 4.0"
+    licence = "not stated by the authors"
     source = "https://github.com/stepanje/MPDD"
     known_categories = ("bracket_black", "bracket_brown", "bracket_white", "connector", "metal_plate", "tubes")
 

@@ -10,7 +10,7 @@ from pyimgano_industrial.datasets.faults import Fault
 from pyimgano_industrial.datasets.sample import Sample
 from pyimgano_industrial.datasets.tree import image_files, subfolders
 
-_ALLOW = "or pass missing_masks='allow' to count its pixels as normal"
+_ALLOW = "or allow it (--missing-masks allow, missing_masks='allow') to count its pixels as normal"
 
 
 def empty_split(split: str, folder: Path, *, wanted: Sequence[str], name: str, layout: str) -> Fault:
@@ -81,4 +81,15 @@ def missing_mask(sample: Sample, *, names: Sequence[str], folder: Path) -> Fault
         f"an anomalous image must have a mask; {sample.image} has none{looked}",
         f"add the mask, {_ALLOW}",
         sample.image,
+    )
+
+
+def no_masks(folder: Path) -> Fault:
+    """A data set ships no mask at all: image metrics work, pixel metrics do not."""
+    return Fault(
+        "no-masks",
+        f"{folder} ships no masks: pixel metrics are not available for it",
+        "this is allowed; add masks if you want pixel metrics",
+        folder,
+        "warning",
     )

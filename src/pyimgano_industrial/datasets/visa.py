@@ -104,9 +104,9 @@ class VisA(FolderDataset):
 
 def _bases(root: Path) -> list[Path]:
     """Return the folders below a root that may hold the categories, the published layout's first."""
-    return [
-        base for base in (root, root / "visa_pytorch", root / "visa_pytorch" / "1cls", root / "1cls") if base.is_dir()
-    ]
+    converted = subfolder(root, "visa_pytorch")  # the official script writes VisA_pytorch
+    bases = [root, *([converted, converted / "1cls"] if converted else []), root / "1cls"]
+    return [base for base in bases if base.is_dir()]
 
 
 def _is_published(folder: Path) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 from pyimgano_industrial.core.entry import KINDS
+from pyimgano_industrial.core.errors import IndustrialWarning
 from pyimgano_industrial.host import seams
 
 
@@ -42,10 +44,23 @@ def install() -> None:
     if any(isinstance(finder, HostFinder) for finder in sys.meta_path):
         return
     sys.meta_path.insert(0, HostFinder())
+    warnings.formatwarning = _format_warning
     for name in seams.modules():
         module = sys.modules.get(name)
         if module is not None and not getattr(module.__spec__, "_initializing", False):
             _apply(module)
+
+
+_format_any_warning = warnings.formatwarning
+
+
+def _format_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """Show our warnings as one sentence: the line of the host that they would name says nothing to its users."""
+    if issubclass(category, IndustrialWarning):
+        return f"pyimgano-industrial: {message}\n"
+    return _format_any_warning(message, category, filename, lineno, line)
 
 
 def _apply_after_execution(spec: ModuleSpec) -> None:

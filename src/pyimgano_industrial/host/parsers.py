@@ -8,7 +8,7 @@ from functools import wraps
 from types import ModuleType
 from typing import Any
 
-from pyimgano_industrial.host import settings
+from pyimgano_industrial.host import settings, tiling_flags
 from pyimgano_industrial.host.contract import expect
 from pyimgano_industrial.host.options import preset_names
 from pyimgano_industrial.plugins.manager import plugins
@@ -30,7 +30,7 @@ def apply(host: ModuleType) -> None:
 
 def extend(parser: argparse.ArgumentParser) -> None:
     """Add the rows' names to the choices of --dataset and --preset, and our own flags beside them."""
-    for action in parser._actions:  # argparse has no public list of its actions; the host uses this one too
+    for action in list(parser._actions):  # argparse has no public list of its actions; the host uses this one too
         if action.dest == "dataset" and action.choices is not None:
             _add_choices(action, [row.name for row in plugins().rows("datasets")])
             parser.add_argument(
@@ -45,6 +45,7 @@ def extend(parser: argparse.ArgumentParser) -> None:
             )
         elif action.dest == "preset" and action.choices is not None:
             _add_choices(action, preset_names())
+    tiling_flags.add(parser)
 
 
 def _add_choices(action: argparse.Action, names: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
 
-from pyimgano_industrial.core.errors import IndustrialWarning
+from pyimgano_industrial.core.errors import IndustrialError, IndustrialWarning
 
 WAITING = "waiting"
 APPLIED = "applied"
@@ -32,6 +32,12 @@ SEAMS: tuple[Seam, ...] = (
     Seam("calibration", "pyimgano.pipelines.run_benchmark", "calibration", "thresholds from the validation split"),
     Seam("maps", "pyimgano.pipelines.mvtec_visa", "maps", "pixel metrics on images of mixed sizes"),
     Seam("workbench", "pyimgano.workbench.dataset_loader", "workbench", "calibration images for pyimgano-train"),
+    Seam("tiling", "pyimgano.inference.tiling", "tiling", "TiledDetector: one pass, no seams, fitted on tiles"),
+    Seam("arrays", "pyimgano.utils.image_ops", "arrays", "classical models on arrays and tiles"),
+    Seam("tiled benchmark", "pyimgano.pipelines.run_benchmark", "tiled_models", "--tile-... in pyimgano-benchmark"),
+    Seam("tiled pixel run", "pyimgano.services.benchmark_service", "tiled_models", "--tile-... with --pixel"),
+    Seam("tiled robustness", "pyimgano.services.robustness_service", "tiled_models", "--tile-... under corruptions"),
+    Seam("tiled inference", "pyimgano.services.infer_wrapper_service", "tiled_models", "--tile-fit, --tile-batch, ..."),
     Seam("benchmark flags", "pyimgano.cli", "parsers", "--dataset and --preset choices"),
     Seam("robustness flags", "pyimgano.robust_cli", "parsers", "--dataset and --preset choices"),
     Seam("inference flags", "pyimgano.infer_cli", "parsers", "--preset choices"),
@@ -65,6 +71,10 @@ def apply(module: ModuleType) -> None:
             import_module(f"pyimgano_industrial.host.{seam.file}").apply(module)
         except SeamMismatchError as error:
             refuse(seam, str(error))
+        except IndustrialError:
+            raise  # a conflict of plugins is for the user to settle
+        except Exception as error:  # noqa: BLE001 - an error of ours must not break the host's import
+            refuse(seam, f"{type(error).__name__}: {error}")
         else:
             _state[seam] = APPLIED
 

@@ -1,0 +1,64 @@
+"""The tiling flags of the host's commands: its own names where it has them, ours beside them."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, get_args
+
+from pyimgano_industrial.core.errors import IndustrialError
+from pyimgano_industrial.host import settings
+from pyimgano_industrial.tiling.blend import Blend
+from pyimgano_industrial.tiling.scores import MODES
+
+_FIT_MODES = ("tiles", "position", "whole")
+
+# Flag -> the keyword argument of TiledDetector that it sets, and how it is parsed.
+_HOSTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "--tile-size": ("tile_size", {"type": int, "help": "Run the model on overlapping tiles of this many pixels"}),
+    "--tile-stride": ("stride", {"type": int, "help": "Pixels from tile to tile. Default: the tile size"}),
+    "--tile-score-reduce": ("score_reduce", {"choices": MODES, "help": "From tile scores to one. Default: max"}),
+    "--tile-map-reduce": ("map_reduce", {"choices": get_args(Blend), "help": "How maps are blended. Default: max"}),
+    "--tile-score-topk": ("score_topk", {"type": float, "help": "Share for topk_mean. Default: 0.1"}),
+}
+_OURS: dict[str, tuple[str, dict[str, Any]]] = {
+    "--tile-fit": ("fit_mode", {"choices": _FIT_MODES, "help": "What the model is fitted on. Default: tiles"}),
+    "--tile-fit-max": ("max_fit_tiles", {"type": int, "help": "Fit on this many tiles, chosen at random"}),
+    "--tile-batch": ("batch_size", {"type": int, "help": "Tiles alive at a time. Default: 8"}),
+    "--tile-score-from": (
+        "score_from",
+        {"choices": ("tiles", "map"), "help": "Take the score from the tiles or from the blended map. Default: tiles"},
+    ),
+}
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that a command's parser lacks; those that it has stay the host's."""
+    own = {option for action in parser._actions for option in action.option_strings}
+    group = parser.add_argument_group("tiling (pyimgano-industrial)")
+    for flag, (keyword, options) in {**_HOSTS, **_OURS}.items():
+        if flag not in own:
+            group.add_argument(flag, action=_SetTiling, dest=f"industrial_{keyword}", metavar=None, **options)
+
+
+def check() -> None:
+    """Raise unless tiling is off, or on and told the size of its tiles."""
+    if settings.tiling and "tile_size" not in settings.tiling:
+        raise TilingFlagError("the --tile-... flags need --tile-size, the pixels of a tile; got none")
+
+
+class TilingFlagError(IndustrialError, ValueError):
+    """Tiling flags that do not go together."""
+
+
+class _SetTiling(argparse.Action):
+    """Keeps the flag's value where the tiled detector is made: the host's requests have no room for it."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,  # noqa: ARG002 - argparse's signature
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,  # noqa: ARG002 - argparse's signature
+    ) -> None:
+        setattr(namespace, self.dest, values)
+        settings.tiling[self.dest.removeprefix("industrial_")] = values

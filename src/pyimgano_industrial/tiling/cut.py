@@ -1,0 +1,130 @@
+"""From images to tiles: the next image is decoded while this one is worked on, and each is read once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyimgano_industrial.core.images import read_rgb
+from pyimgano_industrial.tiling.grid import Grid, PadMode, Tile, make_grid, pad_tile
+from pyimgano_industrial.tiling.regions import Region, Roi
+from pyimgano_industrial.tiling.source import BandReader, Source, open_source
+
+Image = NDArray[Any] | str | Path
+CutTile = tuple[NDArray[Any] | None, Tile]  # None: the tile is not run
+
+
+@dataclass(frozen=True)
+class Cutter:
+    """How images are cut; the fields are TiledDetector's arguments of the same names."""
+
+    tile_size: int | tuple[int, int]
+    stride: int | tuple[int, int]
+    pad_mode: PadMode
+    pad_value: int
+    roi: Roi | None
+    skip_flat: float | None
+    scales: tuple[float, ...]
+    bit_depth: int | None = None
+
+    def grid(self, source: Source) -> Grid:
+        height, width = source.shape
+        return make_grid(height, width, tile_size=self.tile_size, stride=self.stride)
+
+    def region(self, source: Source) -> Region | None:
+        height, width = source.shape
+        return None if self.roi is None else Region(self.roi, height=height, width=width)
+
+    def scaled(self, source: Source) -> Iterator[Source]:
+        """Yield the image at each scale."""
+        height, width = source.shape
+        for scale in self.scales:
+            if scale == 1:
+                yield source
+            else:
+                size = max(1, round(height * scale)), max(1, round(width * scale))
+                smaller = resized(source.read_rows(0, height), size)
+                yield open_source(smaller, name=f"{source.name} at scale {scale}")
+
+    def tiles(self, source: Source, grid: Grid, region: Region | None) -> Iterator[CutTile]:
+        """Yield every tile of the grid, row by row; the image is read once, a row of tiles at a time."""
+        reader = BandReader(source)
+        for row in range(len(grid.ys)):
+            band = None
+            for tile in grid.tiles_of_row(row):
+                if region is not None and not region.touches(tile):
+                    yield None, tile
+                    continue
+                if band is None:
+                    band = reader.band(tile.y0, tile.y1)
+                pixels = band[:, tile.x0 : tile.x1]
+                if self.skip_flat is not None and pixels.std(dtype=np.float32) < self.skip_flat:
+                    yield None, tile
+                    continue
+                yield pad_tile(pixels, grid.tile_size, pad_mode=self.pad_mode, pad_value=self.pad_value), tile
+
+    def run_tiles(self, images: Iterable[Image]) -> Iterator[tuple[Source, NDArray[Any], Tile]]:
+        """Yield the tiles to run of all images at all scales."""
+        for source in sources(images, bit_depth=self.bit_depth):
+            for scaled in self.scaled(source):
+                for pixels, tile in self.tiles(scaled, self.grid(scaled), self.region(scaled)):
+                    if pixels is not None:
+                        yield scaled, pixels, tile
+
+
+def open_image(item: Image, *, name: str | None = None, bit_depth: int | None = None) -> Source:
+    """Open an image by rows; `bit_depth` says how many bits of a file's 16 are significant, where that is known."""
+    if bit_depth is not None and not isinstance(item, np.ndarray):
+        return open_source(read_rgb(item, bit_depth=bit_depth), name=name or f"{item}")
+    return open_source(item, name=name)
+
+
+def sources(images: Iterable[Image], *, bit_depth: int | None = None) -> Iterator[Source]:
+    """Yield the images opened; the next one is decoded in a thread meanwhile."""
+    iterator = enumerate(images)
+    with ThreadPoolExecutor(1) as pool:
+
+        def ahead() -> Iterator[Any]:
+            for index, item in islice(iterator, 1):
+                name = f"image {index}" if isinstance(item, np.ndarray) else f"{item}"
+                yield pool.submit(open_image, item, name=name, bit_depth=bit_depth)
+
+        waiting = list(ahead())
+        while waiting:
+            source = waiting.pop().result()
+            waiting += ahead()
+            yield source
+
+
+def batches(tiles: Iterator[CutTile], size: int) -> Iterator[list[CutTile]]:
+    """Yield batches with at most `size` tiles to run; those that are not run do not count."""
+    batch: list[CutTile] = []
+    alive = 0
+    for pixels, tile in tiles:
+        batch.append((pixels, tile))
+        alive += pixels is not None
+        if alive == size:
+            yield batch
+            batch, alive = [], 0
+    if batch:
+        yield batch
+
+
+def resized(pixels: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
+    """Return an image or map at another size (h, w): area-averaged when it shrinks, else linear."""
+    if pixels.shape[:2] == size:
+        return pixels
+    import cv2
+
+    shrinks = size[0] < pixels.shape[0] or size[1] < pixels.shape[1]
+    found: NDArray[Any] = cv2.resize(
+        np.ascontiguousarray(pixels), size[::-1], interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    )
+    return found

@@ -1,0 +1,343 @@
+"""TiledDetector: one pass, bounded memory, no seams, fitted on what it scores."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pyimgano_industrial.core.errors import IndustrialWarning
+from pyimgano_industrial.tiling import TiledDetector
+from pyimgano_industrial.tiling.calls import DetectorOutputError
+from pyimgano_industrial.tiling.detector import TilingError
+
+RNG = np.random.default_rng(0)
+
+
+def picture(height: int = 70, width: int = 90) -> np.ndarray:
+    return RNG.integers(0, 200, (height, width, 3), np.uint8)
+
+
+class Red:
+    """The map is the red channel, the score its maximum; remembers what it was given."""
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+        self.fitted_on: list[tuple[int, ...]] = []
+
+    def fit(self, images: list[np.ndarray]) -> Red:
+        self.fitted_on = [image.shape for image in images]
+        self.level = float(np.mean([image.mean() for image in images]))
+        return self
+
+    def score_and_map(self, images: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        self.batches.append(len(images))
+        maps = np.stack([image[..., 0].astype(np.float32) for image in images])
+        return maps.max(axis=(1, 2)), maps
+
+    def decision_function(self, images: list[np.ndarray]) -> np.ndarray:
+        return self.score_and_map(images)[0]
+
+
+def tiled(detector: Any = None, **options: Any) -> TiledDetector:
+    return TiledDetector(detector=detector or Red(), **{"tile_size": 32, "stride": 20, **options})
+
+
+@pytest.mark.parametrize("blend", ["max", "mean", "hann", "gaussian"])
+@pytest.mark.parametrize("size", [(70, 90), (32, 32), (10, 90), (7, 9), (33, 31)])
+def test_a_map_that_depends_on_no_neighbour_is_reproduced(blend: str, size: tuple[int, int]) -> None:
+    image = picture(*size)
+    (score,), (anomaly_map,) = tiled(map_reduce=blend).score_and_map([image])
+    np.testing.assert_allclose(anomaly_map, image[..., 0], atol=1e-4)
+    assert anomaly_map.dtype == np.float32
+    assert score == image[..., 0].max()
+
+
+def test_a_tile_passes_once_and_no_more_than_a_batch_is_alive() -> None:
+    detector = Red()
+    tiled(detector, batch_size=3).score_and_map([picture()])
+    assert sum(detector.batches) == 3 * 4  # rows 0, 20, 38 and columns 0, 20, 40, 58
+    assert max(detector.batches) == 3
+
+
+def test_padding_counts_neither_in_the_score_nor_in_the_map() -> None:
+    image = np.full((10, 12, 3), 50, np.uint8)
+    (score,), (anomaly_map,) = tiled(pad_mode="constant", pad_value=255).score_and_map([image])
+    assert score == 50
+    assert (anomaly_map == 50).all()
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("max", 40.0), ("mean", 25.0), ("topk_mean", 35.0), ("quantile", 25.0)])
+def test_scores_are_reduced_from_tiles(mode: str, expected: float) -> None:
+    image = np.zeros((64, 64, 3), np.uint8)
+    for index, value in enumerate((10, 20, 30, 40)):
+        image[32 * (index // 2) :, 32 * (index % 2) :][:32, :32, 0] = value
+    options = {"stride": 32, "score_reduce": mode, "score_topk": 0.5, "score_quantile": 0.5}
+    assert tiled(**options).decision_function([image])[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("mode", "reference"),
+    [
+        ("max", np.max),
+        ("mean", np.mean),
+        ("topk_mean", lambda values: np.sort(values.ravel())[-int(np.ceil(values.size * 0.1)) :].mean()),
+        ("quantile", lambda values: np.quantile(values, 0.99)),
+    ],
+)
+def test_scores_are_reduced_from_the_map(mode: str, reference: Any) -> None:
+    image = picture()
+    detector = tiled(score_from="map", score_reduce=mode, map_reduce="hann")
+    score = detector.decision_function([image])[0]
+    np.testing.assert_allclose(score, reference(image[..., 0].astype(float)), rtol=1e-5)
+    assert detector.score_and_map([image])[0][0] == score
+
+
+def test_a_share_of_the_pixels_does_not_depend_on_the_resolution() -> None:
+    small = np.zeros((64, 64, 3), np.uint8)
+    small[:16, :16, 0] = 100
+    large = small.repeat(4, axis=0).repeat(4, axis=1)
+    scores = [
+        tiled(tile_size=32, stride=32, score_from="map", score_reduce="topk_mean").decision_function([image])[0]
+        for image in (small, large)
+    ]
+    np.testing.assert_allclose(*scores, rtol=1e-3)  # the share is rounded up to whole pixels
+
+
+def test_the_detector_is_fitted_on_tiles() -> None:
+    detector = Red()
+    tiled(detector, holdout=0.5).fit([picture(), picture()])
+    assert detector.fitted_on == [(32, 32, 3)] * 12
+
+
+def test_a_cap_keeps_a_random_choice_that_the_seed_repeats() -> None:
+    images = [picture() for _ in range(4)]
+    levels = []
+    for seed in (0, 0, 1):
+        detector = Red()
+        tiled(detector, max_fit_tiles=5, seed=seed, holdout=0.25).fit(images)
+        assert detector.fitted_on == [(32, 32, 3)] * 5
+        levels.append(detector.level)
+    assert levels[0] == levels[1] != levels[2]
+
+
+def test_the_threshold_comes_from_tiled_scores_of_images_held_out() -> None:
+    images = [np.full((40, 40, 3), value, np.uint8) for value in range(10, 110, 10)]
+    detector = tiled(holdout=0.4, contamination=0.25).fit(images)
+    assert len(detector.decision_scores_) == 4
+    assert detector.threshold_ == np.quantile(detector.decision_scores_, 0.75)
+    assert detector.predict([np.full((40, 40, 3), 250, np.uint8)]).tolist() == [1]
+
+
+def test_scores_of_the_images_fitted_on_are_never_used_without_a_word() -> None:
+    with pytest.warns(IndustrialWarning, match="the images that the detector was fitted on|fitted on, whose scores"):
+        tiled(holdout=0).fit([picture(), picture()])
+
+
+def test_a_detector_fitted_elsewhere_warns_that_its_threshold_belongs_to_whole_images() -> None:
+    detector = Red()
+    detector.threshold_ = 3.0  # type: ignore[attr-defined]
+    with pytest.warns(IndustrialWarning, match="threshold_ belongs to whole images"):
+        assert tiled(detector).threshold_ == 3.0
+
+
+class Position:
+    """Knows the mean colour of its place."""
+
+    def fit(self, tiles: list[np.ndarray]) -> Position:
+        self.mean = np.mean(tiles, axis=0)
+        return self
+
+    def decision_function(self, tiles: list[np.ndarray]) -> np.ndarray:
+        return np.array([np.abs(tile - self.mean).max() for tile in tiles])
+
+    def predict_anomaly_map(self, tiles: list[np.ndarray]) -> np.ndarray:
+        return np.stack([np.abs(tile - self.mean).max(axis=2) for tile in tiles])
+
+
+def test_one_detector_a_position_knows_what_belongs_there() -> None:
+    scene = picture()
+    swapped = scene.copy()
+    swapped[:32, :32], swapped[38:, 58:] = scene[38:, 58:], scene[:32, :32]
+    detector = tiled(Position(), fit_mode="position", holdout=0.5).fit([scene, scene.copy()])
+    same, different = detector.decision_function([scene, swapped])
+    assert same == 0
+    assert different > 100
+    assert detector.score_and_map([swapped])[1][0][:20, :20].mean() > 10
+
+
+def test_positions_need_images_of_one_size() -> None:
+    with pytest.raises(TilingError, match="needs images of one size"):
+        tiled(Position(), fit_mode="position").fit([*(picture() for _ in range(4)), picture(80, 90), picture(80, 90)])
+    detector = tiled(Position(), fit_mode="position", holdout=0.5).fit([picture(), picture()])
+    with pytest.raises(TilingError, match=r"fitted on images of \(70, 90\); image 0 has \(80, 90\)"):
+        detector.decision_function([picture(80, 90)])
+
+
+def test_whole_images_are_fitted_as_the_host_did() -> None:
+    detector = Red()
+    tiled(detector, fit_mode="whole", holdout=0.5).fit([picture(), picture()])
+    assert detector.fitted_on == [(70, 90, 3)]
+
+
+@pytest.mark.parametrize(
+    "roi",
+    [
+        (30, 10, 50, 30),
+        [(30, 10), (49, 10), (49, 29), (30, 29)],
+        np.pad(np.ones((20, 20), bool), ((10, 40), (30, 40))),
+    ],
+    ids=["box", "polygon", "mask"],
+)
+def test_only_what_lies_inside_the_region_counts(roi: Any) -> None:
+    image = picture()
+    image[:5] = 255
+    inside = np.pad(np.ones((20, 20), bool), ((10, 40), (30, 40)))
+    detector = Red()
+    (score,), (anomaly_map,) = tiled(detector, roi=roi, score_from="map", map_reduce="hann").score_and_map([image])
+    np.testing.assert_allclose(anomaly_map[inside], image[..., 0][inside], atol=1e-4)
+    assert not anomaly_map[~inside].any()
+    np.testing.assert_allclose(score, image[..., 0][inside].max(), rtol=1e-6)
+    assert sum(detector.batches) == 2 * 3
+
+
+def test_a_mask_of_another_size_and_a_box_outside_are_errors() -> None:
+    with pytest.raises(ValueError, match=r"must have its image's size \(70, 90\); got \(5, 5\)"):
+        tiled(roi=np.ones((5, 5))).decision_function([picture()])
+    with pytest.raises(ValueError, match="0 <= x0 < x1 <= 90"):
+        tiled(roi=(10, 10, 95, 20)).decision_function([picture()])
+
+
+def test_flat_background_is_not_run_and_leaves_no_hole() -> None:
+    image = np.full((64, 128, 3), 40, np.uint8)
+    image[:, :40] = picture(64, 40)
+    detector = Red()
+    (score,), (anomaly_map,) = tiled(detector, skip_flat=2.0, map_reduce="mean").score_and_map([image])
+    assert sum(detector.batches) < 3 * 6
+    assert score == image[..., 0].max()
+    np.testing.assert_allclose(anomaly_map[:, :40], image[:, :40, 0], atol=1e-4)
+
+
+def test_scales_are_fused() -> None:
+    image = np.full((64, 64, 3), 80, np.uint8)
+    detector = Red()
+    (score,), (anomaly_map,) = tiled(detector, scales=(1.0, 0.5)).score_and_map([image])
+    assert score == 80
+    np.testing.assert_allclose(anomaly_map, 80)
+    assert anomaly_map.shape == (64, 64)
+    assert sum(detector.batches) == 9 + 1
+
+
+def test_an_error_of_the_detector_arrives_as_it_is_with_image_and_tile(tmp_path: Path) -> None:
+    class Broken(Red):
+        def score_and_map(self, images: list[np.ndarray]) -> Any:
+            raise ZeroDivisionError(f"inside {len(images)}")
+
+    path = tmp_path / "part_17.png"
+    Image.fromarray(picture()).save(path)
+    with pytest.raises(ZeroDivisionError, match="inside") as caught:
+        tiled(Broken(), batch_size=1).score_and_map([path])
+    told = "\n".join([f"{caught.value}", *getattr(caught.value, "__notes__", [])])
+    assert "part_17.png, tile at rows 0:32, columns 0:32" in told
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_nan_and_infinity_raise_and_name_the_tile(value: float) -> None:
+    class Bad(Red):
+        def score_and_map(self, images: list[np.ndarray]) -> Any:
+            scores, maps = super().score_and_map(images)
+            maps[-1, 3, 3] = value if len(self.batches) == 2 else 0
+            return scores, maps
+
+    with pytest.raises(
+        DetectorOutputError, match=r"image 0 has NaN or infinity in the tile at rows 0:32, columns 20:52"
+    ):
+        tiled(Bad(), batch_size=1).score_and_map([picture()])
+
+
+def test_images_of_any_kind_and_size_in_one_list(tmp_path: Path) -> None:
+    image = picture()
+    path = tmp_path / "a.png"
+    Image.fromarray(image).save(path)
+    detector = tiled()
+    scores = detector.decision_function([image, path, f"{path}", picture(20, 200)])
+    assert scores[0] == scores[1] == scores[2]
+    maps = detector.predict_anomaly_map([image, picture(20, 200)])
+    assert [one.shape for one in maps] == [(70, 90), (20, 200)]
+    assert isinstance(detector.predict_anomaly_map([image, image]), np.ndarray)
+
+
+def test_sixteen_bit_files_are_read_with_their_stated_range(tmp_path: Path) -> None:
+    import cv2
+
+    path = tmp_path / "dark.png"
+    cv2.imwrite(str(path), np.full((40, 40), 255, np.uint16))
+    assert tiled(u16_max=4095).decision_function([path])[0] == 15
+    assert tiled(u16_max=65535).decision_function([path])[0] == 0
+
+
+def test_a_map_larger_than_memory_goes_to_a_file(tmp_path: Path) -> None:
+    image = picture(200, 100)
+    np.save(tmp_path / "image.npy", image)
+    score = tiled(map_reduce="hann").write_anomaly_map(tmp_path / "image.npy", tmp_path / "map.npy")
+    np.testing.assert_allclose(np.load(tmp_path / "map.npy"), image[..., 0], atol=1e-4)
+    assert score == image[..., 0].max()
+
+
+def test_a_failed_map_leaves_no_half_file(tmp_path: Path) -> None:
+    class Broken(Red):
+        def score_and_map(self, images: list[np.ndarray]) -> Any:
+            raise RuntimeError(f"broken {len(images)}")
+
+    with pytest.raises(RuntimeError, match="broken"):
+        tiled(Broken()).write_anomaly_map(picture(), tmp_path / "map.npy")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fitted_wrapper_pickles_and_copies() -> None:
+    images = [picture() for _ in range(5)]
+    detector = tiled(Position(), fit_mode="position").fit(images)
+    for twin in (pickle.loads(pickle.dumps(detector)), copy.deepcopy(detector)):
+        np.testing.assert_array_equal(twin.decision_function(images), detector.decision_function(images))
+        assert twin.threshold_ == detector.threshold_
+
+
+def test_progress_reaches_the_number_of_tiles() -> None:
+    seen: list[tuple[int, int]] = []
+    tiled(progress=lambda done, total: seen.append((done, total)), batch_size=5).decision_function([picture()])
+    assert seen == [(5, 12), (10, 12), (12, 12)]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"stride": 33}, r"stride must be in 1\.\.32 \(the tile size\); got 33"),
+        ({"map_reduce": "average"}, "map_reduce must be one of max, mean, hann, gaussian; got 'average'"),
+        ({"score_reduce": "min"}, "score_reduce must be one of max, mean, topk_mean, quantile; got 'min'"),
+        ({"score_topk": 0}, r"score_topk must be in \(0, 1\]"),
+        ({"fit_mode": "all"}, "fit_mode must be one of tiles, position, whole; got 'all'"),
+        ({"batch_size": 0}, "batch_size must be at least 1; got 0"),
+        ({"scales": ()}, "scales must be positive factors"),
+        ({"holdout": 1}, r"holdout must be in \[0, 1\)"),
+    ],
+)
+def test_wrong_arguments_say_what_is_right(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        tiled(**options)
+
+
+def test_no_image_to_fit_on_is_an_error() -> None:
+    with pytest.raises(TilingError, match="at least one normal image"):
+        tiled().fit([])
+
+
+def test_no_warning_on_the_normal_way() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tiled().fit([picture() for _ in range(5)]).predict([picture()])
