@@ -19,9 +19,10 @@ def mvtec(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return acme.write_mvtec(folder / "mvtec", bolts=acme.write_bolts(folder / "bolts", fit=10))
 
 
-def benchmark(root: Path, cwd: Path, *flags: str, check: bool = True, command: str = "pyimgano-benchmark") -> dict:
+def benchmark(root: Path, cwd: Path, *flags: str, command: str = "pyimgano-benchmark") -> dict:
     common = ("--dataset", "industrial_folder", "--root", str(root), "--category", "bolt", "--output", "report.json")
-    run(script(command), *common, "--model", "vision_pixel_mad_map", *flags, cwd=cwd, check=check)
+    model = () if "--model" in flags else ("--model", "vision_pixel_mad_map")
+    run(script(command), *common, *model, *flags, cwd=cwd)
     report: dict = json.loads((cwd / "report.json").read_text(encoding="utf-8"))
     return report
 
@@ -90,9 +91,9 @@ def test_a_tiling_flag_without_a_tile_size_says_what_is_missing(mvtec: Path, tmp
 
 
 def test_a_saved_tiled_detector_loads_again(mvtec: Path, tmp_path: Path) -> None:
-    saved = str(tmp_path / "detector.pkl")
-    first = benchmark(mvtec, tmp_path, "--tile-size", "32", "--save-detector", saved)
-    again = benchmark(mvtec, tmp_path, "--load-detector", saved)
+    saved, ecod = str(tmp_path / "detector.pkl"), ("--model", "vision_ecod")
+    first = benchmark(mvtec, tmp_path, *ecod, "--tile-size", "32", "--save-detector", saved)
+    again = benchmark(mvtec, tmp_path, *ecod, "--load-detector", saved)
     assert again["results"]["auroc"] == first["results"]["auroc"]
     assert again["threshold"] == first["threshold"]
 
