@@ -1,38 +1,44 @@
-"""Start-up shim of pyimgano-industrial: waits for the first `import pyimgano`, then loads the real finder.
+"""Start-up shim of pyimgano-industrial: the first `import pyimgano` loads the real finder, and nothing happens before.
 
-An interpreter runs this at every start, so it does next to nothing and never raises. What changes lives in
-`pyimgano_industrial.host.finder`. PYIMGANO_DISABLE_PLUGIN_AUTOLOAD=1 turns it off.
+The .pth file puts a waiter on sys.meta_path by itself, because importing even this file at every start of Python would
+cost more than everything else. What changes lives in `pyimgano_industrial.host.finder`, never here: an editable install
+copies this file. PYIMGANO_DISABLE_PLUGIN_AUTOLOAD=1 turns the loading off.
 """
 
 import os
 import sys
 
-
-class _Waiter:
-    """A meta-path finder that never finds anything; it only notices the first import of pyimgano."""
-
-    @staticmethod
-    def find_spec(name, path=None, target=None):  # type: ignore[no-untyped-def]  # annotations cost start-up time
-        if name == "pyimgano":
-            uninstall()
-            try:
-                from pyimgano_industrial.host.finder import install as install_finder
-
-                install_finder()
-            except Exception as error:
-                print(f"pyimgano-industrial could not load itself: {error!r}", file=sys.stderr)
+NAME = "PyimganoAutoload"  # of the waiter, here and in the .pth file
 
 
 def install() -> None:
-    """Put the waiter first on sys.meta_path; does nothing when it is there or switched off."""
+    """Put the waiter first on sys.meta_path unless it is there; Python 3.15 calls this from the .start file."""
     try:
-        if os.environ.get("PYIMGANO_DISABLE_PLUGIN_AUTOLOAD", "") in ("", "0") and _Waiter not in sys.meta_path:
-            sys.meta_path.insert(0, _Waiter)
+        if not any(getattr(finder, "__name__", None) == NAME for finder in sys.meta_path):
+            waiter = type(NAME, (), {"find_spec": staticmethod(find_spec)})
+            sys.meta_path.insert(0, waiter)  # type: ignore[arg-type]  # a class with find_spec is a finder
     except Exception:
         pass
 
 
-def uninstall() -> None:
-    """Take the waiter off sys.meta_path."""
-    if _Waiter in sys.meta_path:
-        sys.meta_path.remove(_Waiter)
+def find_spec(name, path=None, target=None):  # type: ignore[no-untyped-def]  # annotations cost time
+    """Find nothing, ever; only notice the first import of pyimgano."""
+    if name == "pyimgano":
+        load()
+
+
+def load() -> None:
+    """Take the waiter away and install the real finder; an error of ours must not break the host's import."""
+    try:
+        sys.meta_path[:] = [finder for finder in sys.meta_path if getattr(finder, "__name__", None) != NAME]
+        if not switched_off():
+            from pyimgano_industrial.host.finder import install as install_finder
+
+            install_finder()
+    except Exception as error:
+        print(f"pyimgano-industrial could not load itself: {error!r}", file=sys.stderr)
+
+
+def switched_off() -> bool:
+    """Return whether the environment turns the automatic loading off."""
+    return os.environ.get("PYIMGANO_DISABLE_PLUGIN_AUTOLOAD", "") not in ("", "0")

@@ -29,9 +29,9 @@ def test_the_switch_gives_back_the_bare_host() -> None:
     assert python(code).strip() == "pyimgano_industrial.host.adapters"
 
 
-def test_start_up_imports_nothing_of_ours_but_the_shim() -> None:
-    code = "import sys; print(*sorted(m for m in sys.modules if 'pyimgano' in m))"
-    assert python(code).strip() == "_pyimgano_autoload"
+def test_start_up_imports_nothing_of_ours_not_even_the_shim() -> None:
+    code = "import sys; print([m for m in sys.modules if 'pyimgano' in m], sys.meta_path[0].__name__)"
+    assert python(code).strip() == "[] PyimganoAutoload"
 
 
 def test_importing_the_models_loads_no_heavy_library_that_the_bare_host_does_not() -> None:
@@ -138,7 +138,7 @@ def test_the_shim_survives_a_broken_package_and_says_so(tmp_path: Path) -> None:
     assert "pyimgano-industrial could not load itself: RuntimeError('half an installation')" in done.stderr
 
 
-def test_the_start_file_names_the_same_function_as_the_pth_file() -> None:
+def test_the_start_file_and_the_pth_file_put_the_same_waiter_there() -> None:
     import pkgutil
 
     import _pyimgano_autoload
@@ -147,11 +147,21 @@ def test_the_start_file_names_the_same_function_as_the_pth_file() -> None:
     lines = (folder / "_pyimgano_autoload.start").read_text(encoding="utf-8").split()
     assert lines == ["_pyimgano_autoload:install"]  # PEP 829: one package.module:callable a line
     assert pkgutil.resolve_name(lines[0]) is _pyimgano_autoload.install
-    pth = (folder / "_pyimgano_autoload.pth").read_text(encoding="utf-8")
-    assert pth == "import _pyimgano_autoload; _pyimgano_autoload.install()\n"
+    (pth,) = (folder / "_pyimgano_autoload.pth").read_text(encoding="utf-8").splitlines()
+    before = list(sys.meta_path)
+    try:
+        sys.meta_path[:] = []
+        exec(pth)  # as site does it
+        (waiter,) = sys.meta_path
+        assert waiter.__name__ == _pyimgano_autoload.NAME
+        assert waiter.find_spec("json") is None  # type: ignore[attr-defined]
+        _pyimgano_autoload.install()
+        assert sys.meta_path == [waiter]
+    finally:
+        sys.meta_path[:] = before
 
 
-def test_without_the_host_the_shim_is_silent(tmp_path: Path) -> None:
+def test_without_the_host_the_shim_never_breaks_an_import(tmp_path: Path) -> None:
     import _pyimgano_autoload
 
     shim = Path(_pyimgano_autoload.__file__)
@@ -160,8 +170,10 @@ def test_without_the_host_the_shim_is_silent(tmp_path: Path) -> None:
         f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
         "import _pyimgano_autoload; _pyimgano_autoload.install(); _pyimgano_autoload.install()\n"
         "import json, decimal\n"
-        "print(sys.meta_path.count(_pyimgano_autoload._Waiter))"
+        "print(sum(getattr(finder, '__name__', '') == 'PyimganoAutoload' for finder in sys.meta_path))\n"
+        "try: import pyimgano\n"
+        "except ModuleNotFoundError as error: print(error.name)"
     )
     done = run(sys.executable, "-I", "-S", "-c", code)
-    assert done.stdout.strip() == "1"
-    assert done.stderr == ""
+    assert done.stdout.split() == ["1", "pyimgano"]
+    assert "could not load itself: ModuleNotFoundError" in done.stderr  # half an installation: the shim alone

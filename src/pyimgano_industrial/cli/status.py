@@ -140,8 +140,9 @@ def render(report: dict[str, Any]) -> str:
 
 
 def _waiting() -> bool:
-    """Return whether the start-up shim is on sys.meta_path, before anybody has imported the host."""
-    return any(getattr(finder, "__module__", None) == "_pyimgano_autoload" for finder in sys.meta_path)
+    """Return whether the start-up shim waits for the first import of the host, and will act then."""
+    waits = any(getattr(finder, "__name__", None) == "PyimganoAutoload" for finder in sys.meta_path)
+    return waits and os.environ.get(_SWITCH, "") in ("", "0")
 
 
 def _version(distribution: str) -> str:
