@@ -46,7 +46,7 @@ class Red:
 
 
 def tiled(detector: Any = None, **options: Any) -> TiledDetector:
-    return TiledDetector(detector=detector or Red(), **{"tile_size": 32, "stride": 20, **options})
+    return TiledDetector(detector=detector or Red(), **{"tile_size": 32, "stride": 20, "contamination": 0.5, **options})
 
 
 @pytest.mark.parametrize("blend", ["max", "mean", "hann", "gaussian"])
@@ -131,13 +131,42 @@ def test_the_threshold_comes_from_tiled_scores_of_images_held_out() -> None:
     images = [np.full((40, 40, 3), value, np.uint8) for value in range(10, 110, 10)]
     detector = tiled(holdout=0.4, contamination=0.25).fit(images)
     assert len(detector.decision_scores_) == 4
-    assert detector.threshold_ == np.quantile(detector.decision_scores_, 0.75)
+    assert detector.threshold_ == np.sort(detector.decision_scores_)[3]  # ceil((4 + 1) * 0.75) is the fourth
     assert detector.predict([np.full((40, 40, 3), 250, np.uint8)]).tolist() == [1]
 
 
 def test_scores_of_the_images_fitted_on_are_never_used_without_a_word() -> None:
-    with pytest.warns(IndustrialWarning, match="the images that the detector was fitted on|fitted on, whose scores"):
+    with pytest.warns(IndustrialWarning, match="that the detector was fitted on, whose scores may be too low"):
         tiled(holdout=0).fit([picture(), picture()])
+
+
+def test_the_threshold_keeps_its_promise_on_average() -> None:
+    flagged = []
+    for seed in range(200):
+        levels = np.random.default_rng(seed).permutation(240).astype(np.uint8)
+        images = [np.full((8, 8, 3), level, np.uint8) for level in levels]
+        detector = tiled(tile_size=8, stride=8, holdout=0.5, contamination=0.2, seed=seed).fit(images[:38])
+        flagged.append(np.mean(levels[38:] > detector.threshold_))
+    assert abs(np.mean(flagged) - 0.2) < 0.03
+
+
+def test_too_few_images_for_the_promise_are_said() -> None:
+    with pytest.warns(
+        IndustrialWarning, match=r"1 scores of normal images cannot promise to flag at most 0\.1 of them; 9 can"
+    ):
+        tiled(holdout=0.25, contamination=None).fit([picture() for _ in range(4)])
+
+
+def test_a_factory_makes_detectors_that_cannot_be_copied() -> None:
+    class Stubborn(Position):
+        def __deepcopy__(self, memo: object) -> None:
+            raise TypeError("cannot pickle 'module' object")
+
+    images = [picture() for _ in range(4)]
+    with pytest.raises(TilingError, match=r"a Stubborn cannot be copied .* pass factory="):
+        tiled(Stubborn(), fit_mode="position", contamination=0.5).fit(images)
+    made = tiled(Stubborn(), factory=Stubborn, fit_mode="position", contamination=0.5).fit(images)
+    assert made.decision_function(images[:1])[0] >= 0
 
 
 def test_a_detector_fitted_elsewhere_warns_that_its_threshold_belongs_to_whole_images() -> None:

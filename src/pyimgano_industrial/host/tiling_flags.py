@@ -33,11 +33,16 @@ _OURS: dict[str, tuple[str, dict[str, Any]]] = {
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the flags that a command's parser lacks; those that it has stay the host's."""
-    own = {option for action in parser._actions for option in action.option_strings}
+    own = {option: action for action in parser._actions for option in action.option_strings}
+    if "--tile-score-reduce" in own:
+        own["--tile-score-reduce"].choices = MODES
     group = parser.add_argument_group("tiling (pyimgano-industrial)")
     for flag, (keyword, options) in {**_HOSTS, **_OURS}.items():
         if flag not in own:
-            group.add_argument(flag, action=_SetTiling, dest=f"industrial_{keyword}", metavar=None, **options)
+            shown: dict[str, Any] = (
+                {} if "choices" in options else {"metavar": "N" if options["type"] is int else "SHARE"}
+            )
+            group.add_argument(flag, action=_SetTiling, dest=f"industrial_{keyword}", **shown, **options)
 
 
 def check() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -48,8 +49,9 @@ class TiledDetector:
     fit_mode:     "tiles": the detector is fitted on tiles, "position": one copy of it for each tile position, for
                   aligned parts of one size, "whole": on whole images
     max_fit_tiles, seed: fit on a random choice of that many tiles
+    factory:      makes the detector of one position; without it `detector` is copied, which some do not survive
     holdout:      share of the images given to `fit` that are kept for the threshold, 0 for none
-    contamination: expected share of anomalous images among those given to `fit`; the threshold is that quantile
+    contamination: share of normal images that may be flagged; None takes the detector's own, else 0.1
     roi:          region of interest: mask (H, W), box (x0, y0, x1, y1) or polygon [(x, y), ...]; tiles outside are not
                   run, and only pixels inside count; outside the map is 0
     skip_flat:    tiles whose grey levels have a standard deviation below this are taken for background and not run
@@ -80,6 +82,7 @@ class TiledDetector:
         max_fit_tiles: int | None = None,
         seed: int = 0,
         holdout: float = 0.2,
+        factory: Callable[[], Any] | None = None,
         contamination: float | None = None,
         roi: Roi | None = None,
         skip_flat: float | None = None,
@@ -114,6 +117,7 @@ class TiledDetector:
         self.max_fit_tiles = max_fit_tiles
         self.seed = seed
         self.holdout = holdout
+        self.factory = factory
         self.contamination = contamination
         self.roi = roi
         self.skip_flat = skip_flat
@@ -142,8 +146,26 @@ class TiledDetector:
             self._fit_positions(fit_on, kwargs)
         self._fitted = True
         self.decision_scores_ = self.decision_function(score_on)
-        self.threshold_ = np.quantile(self.decision_scores_, 1 - self._contamination()).item()
+        self.threshold_ = self._threshold(self.decision_scores_)
         return self
+
+    def _threshold(self, scores: Scores) -> float:
+        """Return the score that a normal image exceeds with at most the promised probability, on average.
+
+        It is the ceil((n + 1)(1 - c))-th smallest of n scores of normal images (split conformal prediction: Vovk et
+        al., Algorithmic Learning in a Random World, 2005); too few images cannot keep the promise, which is said.
+        """
+        allowed = self._contamination()
+        rank = math.ceil((len(scores) + 1) * (1 - allowed))
+        if rank > len(scores):
+            warnings.warn(
+                f"{len(scores)} scores of normal images cannot promise to flag at most {allowed:.3g} of them; "
+                f"{math.ceil(1 / allowed) - 1 if allowed else 'infinitely many'} can: the threshold is their maximum",
+                IndustrialWarning,
+                stacklevel=3,
+            )
+        threshold: float = np.sort(scores)[min(rank, len(scores)) - 1].item()
+        return threshold
 
     def _split(self, images: list[Image]) -> tuple[list[Image], list[Image]]:
         """Return the images to fit on and those, not fitted on, that give the threshold."""
@@ -193,9 +215,20 @@ class TiledDetector:
             raise TilingError(f"fit_mode='position' runs at one scale; got {self.scales}")
         (self._fitted_shape,) = shapes
         for position, tiles in groups.items():
-            one = copy.deepcopy(self.detector)
+            one = self._another()
             one.fit(tiles, **kwargs)
             self._calls[position] = Calls(one)
+
+    def _another(self) -> Any:
+        if self.factory is not None:
+            return self.factory()
+        try:
+            return copy.deepcopy(self.detector)
+        except TypeError as error:
+            raise TilingError(
+                f"fit_mode='position' needs one detector a position, and a {type(self.detector).__name__} cannot be "
+                f"copied ({error}); pass factory=, a function that makes one"
+            ) from error
 
     # Scoring.
 
