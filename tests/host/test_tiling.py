@@ -91,9 +91,9 @@ def test_a_tiling_flag_without_a_tile_size_says_what_is_missing(mvtec: Path, tmp
 
 
 def test_a_saved_tiled_detector_loads_again(mvtec: Path, tmp_path: Path) -> None:
-    saved, ecod = str(tmp_path / "detector.pkl"), ("--model", "vision_ecod")
-    first = benchmark(mvtec, tmp_path, *ecod, "--tile-size", "32", "--save-detector", saved)
-    again = benchmark(mvtec, tmp_path, *ecod, "--load-detector", saved)
+    saved, knn = str(tmp_path / "detector.pkl"), ("--model", "vision_knn")
+    first = benchmark(mvtec, tmp_path, *knn, "--tile-size", "32", "--save-detector", saved)
+    again = benchmark(mvtec, tmp_path, *knn, "--load-detector", saved)
     assert again["results"]["auroc"] == first["results"]["auroc"]
     assert again["threshold"] == first["threshold"]
 
@@ -106,7 +106,7 @@ from pyimgano.models import create_model
 from pyimgano.io.image import read_image
 paths = sorted(str(p) for p in Path(root, "bolt/train/good").iterdir())
 arrays = [read_image(p, color="rgb") for p in paths]
-model = create_model("vision_ecod")
+model = create_model("vision_knn")
 model.fit(arrays)
 print(json.dumps([float(np.ptp(model.decision_function(arrays))), float(np.ptp(model.decision_function(paths)))]))
 """
