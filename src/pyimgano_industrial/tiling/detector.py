@@ -280,7 +280,7 @@ class TiledDetector:
     def _run_scale(self, source: Source, *, sink: Sink, want_map: bool, want_score: bool) -> tuple[float, Any]:
         grid, region = self._cutter.grid(source), self._cutter.region(source)
         wants_tiles = want_score and self.score_from == "tiles"
-        map_score = MapScore(self._reduce, self.score_reduce, region, sink)
+        map_score = MapScore(self._reduce, None if wants_tiles else self.score_reduce, region, sink)
         accumulator = Accumulator(grid, self.map_reduce, sink=map_score) if want_map else None
         tile_scores: list[Scores] = []
         done = 0

@@ -55,20 +55,24 @@ def check_reduce(mode: str, *, topk: float, quantile: float) -> None:
 class MapScore:
     """A sink in front of a sink: keeps the score of the pixels inside a region, and clears those outside.
 
-    The maximum and the mean need no map in memory; the other modes are taken from the finished map.
+    The maximum and the mean need no map in memory; the other modes are taken from the finished map. Without a mode
+    nothing is kept.
     """
 
-    def __init__(self, reduce: Callable[[NDArray[Any]], float], mode: ScoreReduce, region: Region | None, sink: Sink):
+    def __init__(
+        self, reduce: Callable[[NDArray[Any]], float], mode: ScoreReduce | None, region: Region | None, sink: Sink
+    ) -> None:
         self._reduce, self._mode, self._region, self._sink = reduce, mode, region, sink
         self._sum, self._count, self._max = 0.0, 0, -np.inf
 
     def write(self, y0: int, rows: NDArray[np.float32]) -> None:
         inside = None if self._region is None else self._region.rows(y0, y0 + len(rows))
         values = rows if inside is None else rows[inside]
-        if values.size:
-            self._sum += values.sum(dtype=np.float64)
-            self._count += values.size
+        self._count += values.size
+        if values.size and self._mode == "max":
             self._max = max(self._max, values.max())
+        elif values.size and self._mode == "mean":
+            self._sum += values.sum(dtype=np.float64)
         self._sink.write(y0, rows if inside is None else np.where(inside, rows, np.float32(0)))
 
     def finish(self) -> Any:

@@ -1,0 +1,190 @@
+"""What tiling costs: seconds and peak memory beside pyimgano's TiledDetector, MONAI, patchly and anomalib's Tiler.
+
+Run with `python tests/benchmarks/tiling.py`. Every run is a process of its own, with one thread unless its name says
+otherwise; the contenders of a table alternate. Ratios are of CPU seconds within a round, then their median, so that
+other work on the machine does not decide.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+RUN = Path(__file__).with_name("tiling_run.py")
+SIDE, TILE = 8192, 512
+PEERS = {"hann": ("host", "MONAI"), "gaussian": ("MONAI", "patchly"), "mean": ("MONAI", "patchly", "anomalib")}
+SIZES = (2048, 4096, 8192, 16384, 32768)
+
+Row = dict[str, Any]
+
+
+@dataclass
+class Bench:
+    """How runs are made: their number, the interpreters of contenders that have their own, and all that was found."""
+
+    rounds: int
+    pythons: dict[str, str]
+    folder: Path
+    strides: Sequence[int]
+    found: list[Row] = field(default_factory=list)
+
+    def interleaved(self, tasks: dict[str, Row]) -> dict[str, list[Row]]:
+        """Run every task once a round; a contender that fails is left out of later rounds."""
+        rows: dict[str, list[Row]] = {name: [] for name in tasks}
+        for _ in range(self.rounds):
+            for name, task in tasks.items():
+                if not any("gap" in row for row in rows[name]):
+                    rows[name].append(self.run(name, task))
+        return rows
+
+    def run(self, name: str, task: Row) -> Row:
+        threads = "2" if name.endswith("2 threads") else "1"
+        env = dict(os.environ, OMP_NUM_THREADS=threads, PYIMGANO_DISABLE_PLUGIN_AUTOLOAD="1")
+        command = [self.pythons.get(name, sys.executable), str(RUN), json.dumps(task)]
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+        if done.returncode:
+            row = {"gap": (done.stderr.strip().splitlines() or [f"ended with {done.returncode}"])[-1]}
+        else:
+            row = json.loads(done.stdout)
+        self.found.append({"name": name, **task, **row, "load": os.getloadavg()[0]})
+        print(f"{name}: {json.dumps(row)}, load {os.getloadavg()[0]:.1f}", file=sys.stderr)
+        return row
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--case", nargs="+", choices=list(CASES), default=list(CASES))
+    parser.add_argument("--stride", nargs="+", type=int, default=[128, 384], help="of the case memory")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--python", nargs="+", default=[], metavar="NAME=PATH", help="interpreters of contenders")
+    parser.add_argument("--scratch", type=Path, help="folder for files of 10 GiB; default the temporary one")
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="tiling-", dir=args.scratch) as folder:
+        pythons = dict(one.split("=", 1) for one in args.python)
+        bench = Bench(args.rounds, pythons, Path(folder), args.stride)
+        for case in args.case:
+            CASES[case](bench)
+    loads = [row["load"] for row in bench.found]
+    if loads:
+        print(f"Load of the machine during the runs: {min(loads):.1f} to {max(loads):.1f} on {os.cpu_count()} cores.")
+    if args.json:
+        args.json.write_text(json.dumps(bench.found, indent=1), encoding="utf-8")
+    return 0
+
+
+def memory(bench: Bench) -> None:
+    """One image in memory, every blend and grid that somebody offers."""
+    limit = SIDE**2 * (3 + 4) / 2**20 + 64
+    for stride in bench.strides:
+        for blend, peers in PEERS.items():
+            names = ("ours", "ours, two calls", *peers) if blend == "hann" else ("ours", *peers)
+            names += ("MONAI, 2 threads",) if (stride, blend) == (384, "hann") else ()
+            task = {"task": "cheap", "side": SIDE, "tile": TILE, "stride": stride, "blend": blend}
+            rows = bench.interleaved({name: task | {"contender": name} for name in names})
+            print(f"\n{SIDE} x {SIDE} RGB, tile {TILE}, stride {stride}, {blend}; limit {limit:.0f} MiB\n")
+            header("contender", "seconds", "CPU seconds", "ratio", "user seconds", "ratio", "peak MiB", "largest error")
+            for name in names:
+                line(name, rows[name], lambda found, all_rows=rows: [
+                    *seconds(found), f"{ratio(found, all_rows['ours'], 'cpu'):.2f}",
+                    f"{median(found, 'user'):.2f}", f"{ratio(found, all_rows['ours'], 'user'):.2f}",
+                    f"{median(found, 'peak_mib'):.0f}", f"{median(found, 'error'):.1g}",
+                ])  # fmt: skip
+
+
+def network(bench: Bench) -> None:
+    """A network as the detector."""
+    print("\n2048 x 1536 RGB, tile 512, stride 384, hann, PatchMemory as the detector\n")
+    if not (Path(os.environ.get("PYIMGANO_INDUSTRIAL_SHARED", "")) / "tools" / "patch_memory.py").is_file():
+        print("Not measured: PYIMGANO_INDUSTRIAL_SHARED names no folder with tools/patch_memory.py.")
+        return
+    size = {"task": "network", "height": 1536, "width": 2048, "tile": TILE, "stride": 384}
+    rows = bench.interleaved(
+        {
+            "ours, score from map": size | {"contender": "ours", "score_from": "map"},
+            "ours, score from tiles": size | {"contender": "ours", "score_from": "tiles"},
+            "host": size | {"contender": "host", "score_from": "tiles"},
+        }
+    )
+    header("contender", "seconds", "CPU seconds", "in the detector", "overhead", "detector on bare tiles", "ratio")
+    for name, runs in rows.items():
+        line(name, runs, lambda found: [
+            *seconds(found), f"{median(found, 'inside'):.2f}",
+            f"{100 * statistics.median(row['cpu'] / row['inside'] - 1 for row in found):.1f} %",
+            f"{median(found, 'alone'):.2f}", f"{ratio(found, rows['ours, score from map'], 'cpu'):.2f}",
+        ])  # fmt: skip
+
+
+def disk(bench: Bench) -> None:
+    """A file of 3 GiB to a map of 4 GiB."""
+    side = SIZES[-1]
+    print(f"\n{side} x {side} TIFF to .npy, tile {TILE}, stride 384, hann; limit 1024 MiB\n")
+    header("file", "its MiB", "seconds", "CPU seconds", "peak MiB", "largest error")
+    for name, compression in {"uncompressed": None, "deflate": "zlib"}.items():
+        source, target = bench.folder / f"{name}.tif", bench.folder / "map.npy"
+        written = bench.run("write", {"task": "write", "target": str(source), "side": side, "compression": compression})
+        if "gap" in written:
+            line(name, [written], lambda _: [])
+            continue
+        paths = {"source": str(source), "target": str(target)}
+        rows = bench.interleaved({name: {"task": "disk", **paths, "tile": TILE, "stride": 384, "blend": "hann"}})
+        line(name, rows[name], lambda found, size=written["mib"]: [
+            f"{size:.0f}", *seconds(found), f"{median(found, 'peak_mib'):.0f}", f"{median(found, 'error'):.1g}",
+        ])  # fmt: skip
+        for path in (source, target):
+            path.unlink(missing_ok=True)
+
+
+def scaling(bench: Bench) -> None:
+    """The cost per pixel; a virtual machine may charge the first touch of memory, which user seconds leave out."""
+    task = {"task": "cheap", "contender": "ours", "tile": TILE, "stride": 384, "blend": "hann", "check": False}
+    rows = bench.interleaved({f"{side}": task | {"side": side} for side in SIZES})
+    print(f"\nOurs by size in memory, tile {TILE}, stride 384, hann\n")
+    header("side", "tiles", "CPU seconds", "user seconds", "user ns per pixel", "MiB beyond image and map")
+    for name, runs in rows.items():
+        pixels = int(name) ** 2
+        line(name, runs, lambda found, pixels=pixels: [
+            f"{found[0]['tiles']}", f"{median(found, 'cpu'):.2f}", f"{median(found, 'user'):.2f}",
+            f"{1e9 * median(found, 'user') / pixels:.1f}",
+            f"{median(found, 'peak_mib') - 7 * pixels / 2**20:.0f}",
+        ])  # fmt: skip
+
+
+CASES: dict[str, Callable[[Bench], None]] = {"memory": memory, "network": network, "disk": disk, "scaling": scaling}
+
+
+def header(*names: str) -> None:
+    print("| " + " | ".join(names) + " |")
+    print("| --- " + "| ---: " * (len(names) - 1) + "|")
+
+
+def line(name: str, runs: Sequence[Row], columns: Callable[[Sequence[Row]], list[str]]) -> None:
+    gap = next((run["gap"] for run in runs if "gap" in run), None)
+    print(f"| {name} | " + (f"not measured: {gap} |" if gap else " | ".join(columns(runs)) + " |"), flush=True)
+
+
+def seconds(runs: Sequence[Row]) -> list[str]:
+    return [f"{median(runs, 'seconds'):.2f}", f"{median(runs, 'cpu'):.2f}"]
+
+
+def median(runs: Sequence[Row], key: str) -> float:
+    return statistics.median(run[key] for run in runs)
+
+
+def ratio(runs: Sequence[Row], others: Sequence[Row], key: str) -> float:
+    if any("gap" in run for run in others):
+        return float("nan")
+    return statistics.median(run[key] / other[key] for run, other in zip(runs, others, strict=True))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
