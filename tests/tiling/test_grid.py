@@ -53,7 +53,8 @@ def test_tiles_come_row_by_row_and_the_last_touches_the_border(grid: Grid) -> No
 @settings(deadline=None)  # the first example imports the host
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 20), st.data())
 def test_positions_are_those_of_the_host(height: int, width: int, size: int, data: st.DataObject) -> None:
-    host = pytest.importorskip("pyimgano.inference.tiling")
+    from pyimgano.inference import tiling as host
+
     stride = data.draw(st.integers(1, size))
     expected = host.iter_tile_coords(height, width, tile_size=size, stride=stride)
     assert [(tile.y0, tile.x0) for tile in make_grid(height, width, tile_size=size, stride=stride)] == expected

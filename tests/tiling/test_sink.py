@@ -6,6 +6,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import tifffile
+import zarr
 from numpy.typing import NDArray
 
 from pyimgano_industrial.core.errors import PluginError, UnknownNameError
@@ -14,9 +16,6 @@ from pyimgano_industrial.tiling.blend import Accumulator
 from pyimgano_industrial.tiling.grid import make_grid
 from pyimgano_industrial.tiling.sink import ArraySink, Sink, TiffSink, open_sink
 from pyimgano_industrial.tiling.source import open_source
-
-tifffile = pytest.importorskip("tifffile")
-zarr = pytest.importorskip("zarr")
 
 MAP = np.random.default_rng(0).random((600, 70), dtype=np.float32)
 SUFFIXES = [".npy", ".tif", ".TIFF", ".zarr"]

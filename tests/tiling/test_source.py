@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
+import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -18,9 +20,6 @@ from distributions import python
 from pyimgano_industrial.core.errors import ImageError, PluginError
 from pyimgano_industrial.tiling import source as room
 from pyimgano_industrial.tiling.source import ArraySource, BandReader, MemmapSource, Source, TiffSource, open_source
-
-tifffile = pytest.importorskip("tifffile")
-zarr = pytest.importorskip("zarr")
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 255, (50, 37, 3), np.uint8)
@@ -188,12 +187,10 @@ def test_lzw_is_decoded_or_its_cure_named(tmp_path: Path) -> None:
         "except ValueError as error: print(error)\n"
     )
     assert python(code).strip().endswith("pip install imagecodecs")
-    pytest.importorskip("imagecodecs")
     np.testing.assert_array_equal(read_in_bands(open_source(tmp_path / "part.tif", windowed_above=0)), RGB)
 
 
 def test_jpeg_in_tiff_comes_close_to_its_colours(tmp_path: Path) -> None:
-    pytest.importorskip("imagecodecs")
     smooth = np.add.outer(np.arange(64), np.arange(48))[..., None] + np.array([0, 40, 80])
     path, options = tmp_path / "part.tif", {"tile": (16, 16), "compression": "jpeg", "compressionargs": {"level": 95}}
     tifffile.imwrite(path, smooth.astype(np.uint8), photometric="rgb", **options)

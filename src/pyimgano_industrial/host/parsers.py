@@ -6,7 +6,6 @@ import argparse
 from collections.abc import Sequence
 from functools import wraps
 from types import ModuleType
-from typing import Any
 
 from pyimgano_industrial.host import settings, tiling_flags
 from pyimgano_industrial.host.contract import expect
@@ -37,7 +36,7 @@ def extend(parser: argparse.ArgumentParser) -> None:
                 "--missing-masks",
                 choices=["error", "allow"],
                 default="error",
-                action=_SetMissingMasks,
+                action=settings.Store,
                 help=(
                     "What an anomalous test image without a mask means. error=stop and name it; "
                     "allow=count it as free of anomalous pixels and say how many there are. Default: error"
@@ -51,17 +50,3 @@ def extend(parser: argparse.ArgumentParser) -> None:
 def _add_choices(action: argparse.Action, names: Sequence[str]) -> None:
     choices = list(action.choices or ())
     action.choices = choices + [name for name in names if name not in choices]
-
-
-class _SetMissingMasks(argparse.Action):
-    """Keeps the flag's value where the data set adapter finds it: the host's requests have no room for it."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,  # noqa: ARG002 - argparse's signature
-        namespace: argparse.Namespace,
-        values: Any,
-        option_string: str | None = None,  # noqa: ARG002 - argparse's signature
-    ) -> None:
-        setattr(namespace, self.dest, values)
-        settings.missing_masks = values

@@ -42,7 +42,7 @@ def add(parser: argparse.ArgumentParser) -> None:
             shown: dict[str, Any] = (
                 {} if "choices" in options else {"metavar": "N" if options["type"] is int else "SHARE"}
             )
-            group.add_argument(flag, action=_SetTiling, dest=f"industrial_{keyword}", **shown, **options)
+            group.add_argument(flag, action=settings.Store, dest=settings.tiling_dest(keyword), **shown, **options)
 
 
 def check() -> None:
@@ -53,17 +53,3 @@ def check() -> None:
 
 class TilingFlagError(IndustrialError, ValueError):
     """Tiling flags that do not go together."""
-
-
-class _SetTiling(argparse.Action):
-    """Keeps the flag's value where the tiled detector is made: the host's requests have no room for it."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,  # noqa: ARG002 - argparse's signature
-        namespace: argparse.Namespace,
-        values: Any,
-        option_string: str | None = None,  # noqa: ARG002 - argparse's signature
-    ) -> None:
-        setattr(namespace, self.dest, values)
-        settings.tiling[self.dest.removeprefix("industrial_")] = values
