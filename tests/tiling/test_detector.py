@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pyimgano_industrial.core.calls import DetectorOutputError
 from pyimgano_industrial.core.errors import IndustrialWarning
 from pyimgano_industrial.tiling import TiledDetector
-from pyimgano_industrial.tiling.calls import DetectorOutputError
 from pyimgano_industrial.tiling.detector import TilingError
 
 RNG = np.random.default_rng(0)

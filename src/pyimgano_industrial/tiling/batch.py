@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano_industrial.tiling.calls import Calls, DetectorOutputError
+from pyimgano_industrial.core.calls import Calls, DetectorOutputError
 from pyimgano_industrial.tiling.cut import resized
 from pyimgano_industrial.tiling.grid import Tile
 

@@ -13,10 +13,10 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from pyimgano_industrial.core.calls import Calls
 from pyimgano_industrial.core.errors import IndustrialError, IndustrialWarning
 from pyimgano_industrial.tiling.batch import Maps, Scores, run_batch
 from pyimgano_industrial.tiling.blend import Accumulator, Blend
-from pyimgano_industrial.tiling.calls import Calls
 from pyimgano_industrial.tiling.cut import Cutter, Image, batches, open_image, resized, sources
 from pyimgano_industrial.tiling.grid import PadMode, Tile, check_pad_mode, make_grid
 from pyimgano_industrial.tiling.regions import Roi

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pyimgano_industrial.tiling.calls import Calls, DetectorOutputError, as_maps, as_scores
+from pyimgano_industrial.core.calls import Calls, DetectorOutputError, as_maps, as_scores
 
 IMAGES = [np.full((4, 6, 3), value, np.uint8) for value in (10, 20, 30)]
 
