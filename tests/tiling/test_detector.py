@@ -46,7 +46,7 @@ class Red:
 
 
 def tiled(detector: Any = None, **options: Any) -> TiledDetector:
-    return TiledDetector(detector=detector or Red(), **{"tile_size": 32, "stride": 20, "contamination": 0.5, **options})
+    return TiledDetector(detector=detector or Red(), **{"tile_size": 32, "stride": 20, "contamination": 0.9, **options})
 
 
 @pytest.mark.parametrize("blend", ["max", "mean", "hann", "gaussian"])
@@ -112,7 +112,7 @@ def test_a_share_of_the_pixels_does_not_depend_on_the_resolution() -> None:
 
 def test_the_detector_is_fitted_on_tiles() -> None:
     detector = Red()
-    tiled(detector, holdout=0.5).fit([picture(), picture()])
+    tiled(detector, calibration="holdout", holdout=0.5).fit([picture(), picture()])
     assert detector.fitted_on == [(32, 32, 3)] * 12
 
 
@@ -121,40 +121,72 @@ def test_a_cap_keeps_a_random_choice_that_the_seed_repeats() -> None:
     levels = []
     for seed in (0, 0, 1):
         detector = Red()
-        tiled(detector, max_fit_tiles=5, seed=seed, holdout=0.25).fit(images)
+        tiled(detector, max_fit_tiles=5, seed=seed).fit(images)
         assert detector.fitted_on == [(32, 32, 3)] * 5
         levels.append(detector.level)
     assert levels[0] == levels[1] != levels[2]
 
 
+class Farthest(Red):
+    """The score is the distance to the nearest level that it was fitted on: 0 for each of those."""
+
+    def fit(self, images: list[np.ndarray]) -> Farthest:
+        self.levels = np.array([image.mean() for image in images])
+        return self
+
+    def score_and_map(self, images: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        scores = np.array([np.abs(image.mean() - self.levels).min() for image in images])
+        return scores, np.stack([np.full(image.shape[:2], score) for image, score in zip(images, scores, strict=True)])
+
+
+def levels(*values: int) -> list[np.ndarray]:
+    return [np.full((32, 32, 3), value, np.uint8) for value in values]
+
+
+def test_each_image_is_scored_by_a_detector_that_was_fitted_on_others() -> None:
+    detector = tiled(Farthest(), folds=3).fit(levels(10, 30, 60))  # three folds of one image
+    assert detector.decision_scores_.tolist() == [20, 20, 30]
+    assert detector.decision_function(levels(10, 30, 60)).tolist() == [0, 0, 0]  # what is kept was fitted on all
+
+
 def test_the_threshold_comes_from_tiled_scores_of_images_held_out() -> None:
-    images = [np.full((40, 40, 3), value, np.uint8) for value in range(10, 110, 10)]
-    detector = tiled(holdout=0.4, contamination=0.25).fit(images)
+    detector = tiled(Farthest(), calibration="holdout", holdout=0.4).fit(levels(*range(10, 110, 10)))
     assert len(detector.decision_scores_) == 4
-    assert detector.threshold_ == np.sort(detector.decision_scores_)[3]  # ceil((4 + 1) * 0.75) is the fourth
-    assert detector.predict([np.full((40, 40, 3), 250, np.uint8)]).tolist() == [1]
+    assert detector.decision_scores_.min() >= 10
+    assert detector.threshold_ in detector.decision_scores_
+    assert detector.predict(levels(250)).tolist() == [1]
 
 
 def test_scores_of_the_images_fitted_on_are_never_used_without_a_word() -> None:
     with pytest.warns(IndustrialWarning, match="that the detector was fitted on, whose scores may be too low"):
-        tiled(holdout=0).fit([picture(), picture()])
+        detector = tiled(Farthest(), calibration="fitted").fit(levels(10, 30))
+    assert detector.decision_scores_.tolist() == [0, 0]
 
 
-def test_the_threshold_keeps_its_promise_on_average() -> None:
-    flagged = []
+def test_without_calibration_there_is_no_threshold() -> None:
+    detector = tiled(Farthest(), calibration="none").fit(levels(10, 30))
+    assert not hasattr(detector, "threshold_")
+    assert not hasattr(detector, "decision_scores_")
+
+
+def test_the_threshold_keeps_its_promise_in_nine_of_ten_cases() -> None:
+    kept = []
     for seed in range(200):
-        levels = np.random.default_rng(seed).permutation(240).astype(np.uint8)
-        images = [np.full((8, 8, 3), level, np.uint8) for level in levels]
-        detector = tiled(tile_size=8, stride=8, holdout=0.5, contamination=0.2, seed=seed).fit(images[:38])
-        flagged.append(np.mean(levels[38:] > detector.threshold_))
-    assert abs(np.mean(flagged) - 0.2) < 0.03
+        values = np.random.default_rng(seed).random(38, np.float32)  # a share 1 - t of such values exceeds t
+        images = [np.full((8, 8, 3), value) for value in values]
+        detector = tiled(tile_size=8, stride=8, contamination=0.2, seed=seed).fit(images)
+        kept.append(1 - detector.threshold_ <= 0.2)
+    assert 0.87 <= np.mean(kept) < 0.98
 
 
 def test_too_few_images_for_the_promise_are_said() -> None:
-    with pytest.warns(
-        IndustrialWarning, match=r"1 scores of normal images cannot promise to flag at most 0\.1 of them; 9 can"
-    ):
-        tiled(holdout=0.25, contamination=None).fit([picture() for _ in range(4)])
+    told = (
+        r"4 scores of normal images cannot promise to flag at most 10\.0% of such images; 22 can: "
+        r"the threshold is their largest score, which promises 43\.8% \(90% confidence\)"
+    )
+    with pytest.warns(IndustrialWarning, match=told):
+        detector = tiled(contamination=None).fit([picture() for _ in range(4)])
+    assert detector.threshold_ == detector.decision_scores_.max()
 
 
 def test_a_factory_makes_detectors_that_cannot_be_copied() -> None:
@@ -163,10 +195,23 @@ def test_a_factory_makes_detectors_that_cannot_be_copied() -> None:
             raise TypeError("cannot pickle 'module' object")
 
     images = [picture() for _ in range(4)]
-    with pytest.raises(TilingError, match=r"a Stubborn cannot be copied .* pass factory="):
-        tiled(Stubborn(), fit_mode="position", contamination=0.5).fit(images)
-    made = tiled(Stubborn(), factory=Stubborn, fit_mode="position", contamination=0.5).fit(images)
-    assert made.decision_function(images[:1])[0] >= 0
+    with (
+        pytest.raises(TilingError, match=r"a Stubborn cannot be copied .* pass factory="),
+        pytest.warns(IndustrialWarning, match=r"the threshold rests on a share of 0\.2 of the images, kept back"),
+    ):
+        tiled(Stubborn(), fit_mode="position").fit(images)
+    made = tiled(Stubborn(), factory=Stubborn, fit_mode="position").fit(images)
+    assert len(made.decision_scores_) == 4
+
+
+def test_without_copies_a_share_is_kept_back_for_the_threshold() -> None:
+    class Stubborn(Red):
+        def __deepcopy__(self, memo: object) -> None:
+            raise TypeError("cannot pickle 'module' object")
+
+    with pytest.warns(IndustrialWarning, match="a Stubborn cannot be copied"):
+        detector = tiled(Stubborn()).fit([picture() for _ in range(5)])
+    assert len(detector.decision_scores_) == 1
 
 
 def test_a_detector_fitted_elsewhere_warns_that_its_threshold_belongs_to_whole_images() -> None:
@@ -194,25 +239,56 @@ def test_one_detector_a_position_knows_what_belongs_there() -> None:
     scene = picture()
     swapped = scene.copy()
     swapped[:32, :32], swapped[38:, 58:] = scene[38:, 58:], scene[:32, :32]
-    detector = tiled(Position(), fit_mode="position", holdout=0.5).fit([scene, scene.copy()])
+    detector = tiled(Position(), fit_mode="position").fit([scene, scene.copy()])
     same, different = detector.decision_function([scene, swapped])
     assert same == 0
     assert different > 100
     assert detector.score_and_map([swapped])[1][0][:20, :20].mean() > 10
 
 
+class Noisy(Position):
+    """As sensitive everywhere, in a place where good images differ more."""
+
+    def decision_function(self, tiles: list[np.ndarray]) -> np.ndarray:
+        return np.array([np.abs(tile - self.mean).mean() for tile in tiles])
+
+
+def test_a_noisy_place_does_not_drown_a_quiet_one() -> None:
+    rng = np.random.default_rng(1)
+
+    def noise() -> np.ndarray:
+        image = np.full((32, 64, 3), 100.0)
+        image[:, 32:] += rng.normal(0, 20, (1, 1, 3))  # the right tile varies as a whole
+        return image + rng.normal(0, 0.1, image.shape)
+
+    detector = tiled(Noisy(), tile_size=32, stride=32, fit_mode="position").fit([noise() for _ in range(30)])
+    bad = noise()
+    bad[4:12, 4:12] += 10  # far less than the right tile's usual changes
+    assert detector.decision_function([bad])[0] > 2 * detector.decision_scores_.max()
+
+
+def test_positions_at_two_scales_see_what_either_sees() -> None:
+    images = [picture(64, 64) for _ in range(6)]
+    detector = tiled(Position(), fit_mode="position", scales=(1.0, 0.5)).fit(images)
+    (score,), (anomaly_map,) = detector.score_and_map(images[:1])
+    assert anomaly_map.shape == (64, 64)
+    assert np.isfinite(score)
+    flat = images[0] // 2
+    assert detector.decision_function([flat])[0] > score
+
+
 def test_positions_need_images_of_one_size() -> None:
     with pytest.raises(TilingError, match="needs images of one size"):
         tiled(Position(), fit_mode="position").fit([*(picture() for _ in range(4)), picture(80, 90), picture(80, 90)])
-    detector = tiled(Position(), fit_mode="position", holdout=0.5).fit([picture(), picture()])
+    detector = tiled(Position(), fit_mode="position").fit([picture(), picture()])
     with pytest.raises(TilingError, match=r"fitted on images of \(70, 90\); image 0 has \(80, 90\)"):
         detector.decision_function([picture(80, 90)])
 
 
 def test_whole_images_are_fitted_as_the_host_did() -> None:
     detector = Red()
-    tiled(detector, fit_mode="whole", holdout=0.5).fit([picture(), picture()])
-    assert detector.fitted_on == [(70, 90, 3)]
+    tiled(detector, fit_mode="whole").fit([picture(), picture()])
+    assert detector.fitted_on == [(70, 90, 3)] * 2
 
 
 @pytest.mark.parametrize(
@@ -234,6 +310,28 @@ def test_only_what_lies_inside_the_region_counts(roi: Any) -> None:
     assert not anomaly_map[~inside].any()
     np.testing.assert_allclose(score, image[..., 0][inside].max(), rtol=1e-6)
     assert sum(detector.batches) == 2 * 3
+
+
+@pytest.mark.parametrize("roi", [(30, 10, 50, 30), [(30, 10), (49, 10), (49, 29), (30, 29)]])
+def test_a_score_from_tiles_counts_inside_the_region_only(roi: Any) -> None:
+    image = picture()
+    image[12, 35, 0] = 210
+    image[40, 35, 0] = 250  # in a tile that the region touches, but outside
+    assert tiled(roi=roi).decision_function([image])[0] == 210
+    assert tiled(roi=roi).score_and_map([image])[0][0] == 210
+
+
+def test_a_region_follows_the_scale() -> None:
+    image = np.zeros((64, 64, 3), np.uint8)
+    image[40:, 40:] = 90
+    image[:8, :8] = 200
+    mask = np.zeros((64, 64), bool)
+    mask[40:, 40:] = True
+    for roi in ((40, 40, 64, 64), [(40, 40), (63, 40), (63, 63), (40, 63)], mask):
+        (score,), (anomaly_map,) = tiled(roi=roi, scales=(0.5,), stride=32).score_and_map([image])
+        assert score == 90
+        assert anomaly_map[:30, :30].max() == 0
+        assert anomaly_map[50:, 50:].min() == 90
 
 
 def test_a_mask_of_another_size_and_a_box_outside_are_errors() -> None:
@@ -337,10 +435,56 @@ def test_a_fitted_wrapper_pickles_and_copies() -> None:
         assert twin.threshold_ == detector.threshold_
 
 
+class Reused(Red):
+    """Fills the same array again and again."""
+
+    def score_and_map(self, images: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        scores, maps = super().score_and_map(images)
+        if not hasattr(self, "buffer"):
+            self.buffer = np.empty((8, 32, 32), np.float32)
+        self.buffer[: len(maps)] = maps
+        return scores, self.buffer[: len(maps)]
+
+
+@pytest.mark.parametrize("kind", [Red, Reused])
+def test_maps_are_merged_beside_the_detector_without_being_changed(kind: type[Red]) -> None:
+    image = picture(200, 300)
+    for _ in range(5):
+        (anomaly_map,) = tiled(kind(), batch_size=4, map_reduce="hann").score_and_map([image])[1]
+        np.testing.assert_allclose(anomaly_map, image[..., 0], atol=1e-4)
+
+
+def test_pixels_of_no_more_than_a_batch_are_alive() -> None:
+    import gc
+    import weakref
+
+    seen: list[weakref.ref[np.ndarray]] = []
+    most = []
+
+    class Counting(Red):
+        def score_and_map(self, images: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+            gc.collect()
+            seen.extend(weakref.ref(image) for image in images)
+            most.append(sum(one() is not None for one in seen))
+            return super().score_and_map(images)
+
+    tall = picture(20, 400)  # each tile is padded, so that its pixels are its own
+    tiled(Counting(), batch_size=3, stride=10).score_and_map([tall])
+    assert len(most) > 5
+    assert max(most) == 3
+
+
 def test_progress_reaches_the_number_of_tiles() -> None:
     seen: list[tuple[int, int]] = []
     tiled(progress=lambda done, total: seen.append((done, total)), batch_size=5).decision_function([picture()])
     assert seen == [(5, 12), (10, 12), (12, 12)]
+
+
+def test_progress_counts_the_images_of_a_call() -> None:
+    seen: list[tuple[int, int]] = []
+    detector = tiled(progress=lambda done, total: seen.append((done, total)), batch_size=12)
+    detector.decision_function([picture(), picture(32, 32), picture(32, 32)])
+    assert seen == [(12, 36), (13, 14), (14, 14)]  # those to come are taken to be like the last
 
 
 @pytest.mark.parametrize(
@@ -353,7 +497,10 @@ def test_progress_reaches_the_number_of_tiles() -> None:
         ({"fit_mode": "all"}, "fit_mode must be one of tiles, position, whole; got 'all'"),
         ({"batch_size": 0}, "batch_size must be at least 1; got 0"),
         ({"scales": ()}, "scales must be positive factors"),
-        ({"holdout": 1}, r"holdout must be in \[0, 1\)"),
+        ({"holdout": 1}, r"holdout must be in \(0, 1\)"),
+        ({"folds": 1}, "folds must be at least 2; got 1"),
+        ({"calibration": "train"}, "calibration must be one of folds, holdout, fitted, none; got 'train'"),
+        ({"max_fit_tiles": 0}, "max_fit_tiles must be at least 1"),
     ],
 )
 def test_wrong_arguments_say_what_is_right(options: dict[str, Any], message: str) -> None:

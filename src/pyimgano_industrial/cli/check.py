@@ -7,8 +7,8 @@ import json
 from itertools import groupby
 from pathlib import Path
 
-from pyimgano_industrial.cli.progress import Progress
 from pyimgano_industrial.core.lazy import resolve
+from pyimgano_industrial.core.progress import TerminalProgress
 from pyimgano_industrial.datasets.faults import Fault
 from pyimgano_industrial.datasets.report import Report
 
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     from pyimgano_industrial.plugins.manager import plugins
 
     dataset_type = resolve(plugins().row("datasets", args.dataset))
-    with Progress("checking") as progress:
+    with TerminalProgress("checking") as progress:
         report = check(dataset_type, args.root, args.category, progress=progress)
     print(json.dumps(report.to_dict(), indent=2) if args.json else render(report, shown=None if args.all else _SHOWN))
     return 0 if report.ok else 1

@@ -18,40 +18,44 @@ Maps = list[NDArray[np.float32]]
 
 
 def run_batch(
-    calls: Calls, batch: Sequence[tuple[NDArray[Any], Tile]], *, image: str, want_scores: bool, want_maps: bool
+    calls: Calls,
+    pixels: Sequence[NDArray[Any]],
+    tiles: Sequence[Tile],
+    *,
+    image: str,
+    want_scores: bool,
+    want_maps: bool,
 ) -> tuple[Scores | None, Maps | None]:
-    """Return scores (N,) and maps of the tiles' real pixels, each None when not wanted.
+    """Return the detector's scores (N,) and maps of the tiles, each None when not wanted.
 
-    Raises DetectorOutputError for NaN, infinity or a wrong number of results; an error of the detector passes as it
-    is, with image and tiles added to its notes.
+    Raises DetectorOutputError for a score that is NaN or infinity and for a wrong number of results; an error of the
+    detector passes as it is, with image and tiles added to its notes.
     """
-    tiles = [tile for _, tile in batch]
     with _noting(image, tiles):
-        scores, own = calls.scores_and_maps(
-            [pixels for pixels, _ in batch], want_scores=want_scores, want_maps=want_maps
-        )
+        scores, maps = calls.scores_and_maps(pixels, want_scores=want_scores, want_maps=want_maps)
     if scores is not None:
         _check_finite("score", scores, image, tiles)
-    if own is None:
-        return scores, None
-    for one, tile in zip(own, tiles, strict=True):
-        _check_finite("map", one, image, [tile])
-    height, width = batch[0][0].shape[:2]
-    maps = [resized(one, (height, width))[: tile.height, : tile.width] for one, tile in zip(own, tiles, strict=True)]
-    if scores is not None and any((tile.height, tile.width) != (height, width) for tile in tiles):
-        scores = _without_padding(scores, own, maps)
     return scores, maps
 
 
-def _without_padding(scores: Scores, own: Maps, real: Maps) -> Scores:
-    """Where a score is the maximum of its map, take the maximum over the real pixels of a padded tile."""
-    return np.array(
-        [
-            inside.max() if np.isclose(one.max(), score, rtol=1e-5) else score
-            for score, one, inside in zip(scores, own, real, strict=True)
-        ],
-        np.float32,
-    )
+def settle_maps(maps: Maps, tiles: Sequence[Tile], size: tuple[int, int], *, image: str) -> Maps:
+    """Return the maps of the tiles' real pixels, at the tiles' size; raises DetectorOutputError for NaN or infinity."""
+    for one, tile in zip(maps, tiles, strict=True):
+        _check_finite("map", one, image, [tile])
+    return [resized(one, size)[: tile.height, : tile.width] for one, tile in zip(maps, tiles, strict=True)]
+
+
+def scores_inside(scores: Scores, maps: Maps, settled: Maps, insides: Sequence[NDArray[np.bool_] | None]) -> Scores:
+    """Where a score is the maximum of its tile's map, return the maximum over the pixels that count.
+
+    maps: as the detector gave them. settled: of the tiles' real pixels, at their size. insides: the real pixels of a
+    tile in the region of interest; None where all its pixels count. A score that is no maximum of its map stays.
+    """
+    found = scores.copy()
+    for index, (own, real, inside) in enumerate(zip(maps, settled, insides, strict=True)):
+        if inside is not None and np.isclose(own.max(), scores[index], rtol=1e-5):
+            found[index] = real[inside].max()
+    return found
 
 
 def _check_finite(what: str, values: NDArray[Any], image: str, tiles: Sequence[Tile]) -> None:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,17 @@ from pyimgano_industrial.tiling.regions import Region, Roi
 from pyimgano_industrial.tiling.source import BandReader, Source, open_source
 
 Image = NDArray[Any] | str | Path
-CutTile = tuple[NDArray[Any] | None, Tile]  # None: the tile is not run
+
+
+class Cut(NamedTuple):
+    """A tile as it is cut: its pixels, padded, or None when it is not run; and which of its real pixels count.
+
+    counts: (tile.height, tile.width) bool for a tile that is padded or only partly in the region, None when all do.
+    """
+
+    pixels: NDArray[Any] | None
+    tile: Tile
+    counts: NDArray[np.bool_] | None
 
 
 @dataclass(frozen=True)
@@ -38,9 +48,12 @@ class Cutter:
         height, width = source.shape
         return make_grid(height, width, tile_size=self.tile_size, stride=self.stride)
 
-    def region(self, source: Source) -> Region | None:
-        height, width = source.shape
-        return None if self.roi is None else Region(self.roi, height=height, width=width)
+    def region(self, source: Source, scaled: Source | None = None) -> Region | None:
+        """Return the region of an image, or of that image scaled; raises RegionError where it does not fit."""
+        if self.roi is None:
+            return None
+        region = Region(self.roi, height=source.shape[0], width=source.shape[1])
+        return region if scaled is None else region.at(*scaled.shape)
 
     def scaled(self, source: Source) -> Iterator[Source]:
         """Yield the image at each scale."""
@@ -53,30 +66,36 @@ class Cutter:
                 smaller = resized(source.read_rows(0, height), size)
                 yield open_source(smaller, name=f"{source.name} at scale {scale}")
 
-    def tiles(self, source: Source, grid: Grid, region: Region | None) -> Iterator[CutTile]:
+    def tiles(self, source: Source, grid: Grid, region: Region | None) -> Iterator[Cut]:
         """Yield every tile of the grid, row by row; the image is read once, a row of tiles at a time."""
         reader = BandReader(source)
-        for row in range(len(grid.ys)):
-            band = None
+        for row, y0 in enumerate(grid.ys):
+            y1 = min(y0 + grid.tile_size[0], grid.height)
+            inside = None if region is None else region.rows(y0, y1)
+            if inside is not None and not inside.any():
+                yield from (Cut(None, tile, None) for tile in grid.tiles_of_row(row))
+                continue
+            band = reader.band(y0, y1)
             for tile in grid.tiles_of_row(row):
-                if region is not None and not region.touches(tile):
-                    yield None, tile
-                    continue
-                if band is None:
-                    band = reader.band(tile.y0, tile.y1)
-                pixels = band[:, tile.x0 : tile.x1]
-                if self.skip_flat is not None and pixels.std(dtype=np.float32) < self.skip_flat:
-                    yield None, tile
-                    continue
-                yield pad_tile(pixels, grid.tile_size, pad_mode=self.pad_mode, pad_value=self.pad_value), tile
+                yield self._cut(band, tile, grid, None if inside is None else inside[:, tile.x0 : tile.x1])
 
-    def run_tiles(self, images: Iterable[Image]) -> Iterator[tuple[Source, NDArray[Any], Tile]]:
-        """Yield the tiles to run of all images at all scales."""
-        for source in sources(images, bit_depth=self.bit_depth):
-            for scaled in self.scaled(source):
-                for pixels, tile in self.tiles(scaled, self.grid(scaled), self.region(scaled)):
-                    if pixels is not None:
-                        yield scaled, pixels, tile
+    def _cut(self, band: NDArray[Any], tile: Tile, grid: Grid, inside: NDArray[np.bool_] | None) -> Cut:
+        if inside is not None and not inside.any():
+            return Cut(None, tile, None)
+        pixels = band[:, tile.x0 : tile.x1]
+        if self.skip_flat is not None and pixels.std(dtype=np.float32) < self.skip_flat:
+            return Cut(None, tile, None)
+        padded = pad_tile(pixels, grid.tile_size, pad_mode=self.pad_mode, pad_value=self.pad_value)
+        if inside is not None and not inside.all():
+            return Cut(padded, tile, inside)
+        return Cut(padded, tile, None if padded is pixels else np.ones((tile.height, tile.width), np.bool_))
+
+    def run_tiles(self, source: Source) -> Iterator[tuple[int, NDArray[Any], Tile]]:
+        """Yield (scale's index, pixels, tile) of the tiles to run of an image at all scales."""
+        for index, scaled in enumerate(self.scaled(source)):
+            for pixels, tile, _ in self.tiles(scaled, self.grid(scaled), self.region(source, scaled)):
+                if pixels is not None:
+                    yield index, pixels, tile
 
 
 def open_image(item: Image, *, name: str | None = None, bit_depth: int | None = None) -> Source:
@@ -103,13 +122,13 @@ def sources(images: Iterable[Image], *, bit_depth: int | None = None) -> Iterato
             yield source
 
 
-def batches(tiles: Iterator[CutTile], size: int) -> Iterator[list[CutTile]]:
+def batches(tiles: Iterator[Cut], size: int) -> Iterator[list[Cut]]:
     """Yield batches with at most `size` tiles to run; those that are not run do not count."""
-    batch: list[CutTile] = []
+    batch: list[Cut] = []
     alive = 0
-    for pixels, tile in tiles:
-        batch.append((pixels, tile))
-        alive += pixels is not None
+    for cut in tiles:
+        batch.append(cut)
+        alive += cut.pixels is not None
         if alive == size:
             yield batch
             batch, alive = [], 0

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano_industrial.core.errors import IndustrialError
-from pyimgano_industrial.tiling.grid import Tile
 
 Box = tuple[int, int, int, int]
 Roi = NDArray[Any] | Box | Sequence[tuple[float, float]]
@@ -48,6 +47,19 @@ class Region:
                 f"got shape {array.shape}"
             )
 
+    def at(self, height: int, width: int) -> Region:
+        """Return the region for the same image at another size; no part of it vanishes."""
+        if (height, width) == (self.height, self.width):
+            return self
+        if self._mask is not None:
+            import cv2
+
+            mask = cv2.resize(self._mask.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
+            return Region(mask > 0, height=height, width=width)
+        assert self._points is not None
+        corners = self._points * np.array([width / self.width, height / self.height])
+        return Region(np.minimum(corners, (width - 1, height - 1)), height=height, width=width)
+
     def rows(self, y0: int, y1: int) -> NDArray[np.bool_]:
         """Return rows y0:y1 of the region, (n, W) bool."""
         if self._mask is not None:
@@ -58,7 +70,3 @@ class Region:
         assert self._points is not None
         cv2.fillPoly(band, [self._points], 1, offset=(0, -y0))
         return band.astype(np.bool_)
-
-    def touches(self, tile: Tile) -> bool:
-        """Return whether a pixel of the tile lies inside."""
-        return bool(self.rows(tile.y0, tile.y1)[:, tile.x0 : tile.x1].any())

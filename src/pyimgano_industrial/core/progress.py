@@ -1,0 +1,77 @@
+"""Progress of long work: a line with an estimate on a terminal, and a count over images that are cut into tiles."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from types import TracebackType
+
+Progress = Callable[[int, int], None]
+
+
+class TerminalProgress:
+    """Prints "what  12/80  3 s left" on standard error, in place; silent when that is no terminal.
+
+    The line goes when all is done, or at the end of a `with` block. A lower count than before begins anew.
+    """
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._started = time.monotonic()
+        self._shown = 0.0
+        self._done = 0
+        self._on = sys.stderr.isatty()
+
+    def __enter__(self) -> TerminalProgress:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._clear()
+
+    def __call__(self, done: int, total: int, *_: object) -> None:
+        """Show that `done` of `total` are done; at most ten times a second."""
+        if not self._on:
+            return
+        now = time.monotonic()
+        if done < self._done:
+            self._started = now
+        self._done = done
+        if done >= total:
+            self._clear()
+        elif now - self._shown >= 0.1:
+            self._shown = now
+            left = f"{(now - self._started) / done * (total - done):.0f} s left" if done else ""
+            print(f"\r\x1b[K{self._what}  {done}/{total}  {left}", end="", file=sys.stderr, flush=True)
+
+    def _clear(self) -> None:
+        if self._on and self._shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            self._shown = 0.0
+
+
+class Meter:
+    """Counts the tiles of a call's images; those of images still to come are taken to be as many as of the last one.
+
+    progress: called with (tiles done, tiles in all). images: their number, None where it is not known.
+    """
+
+    def __init__(self, progress: Progress | None, images: int | None) -> None:
+        self._progress, self._images = progress, images
+        self._begun = self._before = self._done = self._tiles = 0
+
+    def begin(self, tiles: int) -> None:
+        """Begin an image of that many tiles."""
+        self._before += self._tiles
+        self._tiles = tiles
+        self._begun += 1
+        self._done = self._before
+
+    def advance(self, tiles: int) -> None:
+        """Count tiles as done."""
+        self._done += tiles
+        if self._progress is not None:
+            to_come = max(0, (self._images or 0) - self._begun)
+            self._progress(self._done, self._before + self._tiles * (1 + to_come))

@@ -1,0 +1,153 @@
+"""One image through the detectors: each tile once, its map merged while the next tiles are in the detector."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from types import TracebackType
+
+import numpy as np
+
+from pyimgano_industrial.tiling.batch import Maps, Scores, run_batch, scores_inside, settle_maps
+from pyimgano_industrial.tiling.blend import Accumulator
+from pyimgano_industrial.tiling.cut import Cut, Cutter, batches
+from pyimgano_industrial.tiling.detectors import Detectors, Place, TileScores
+from pyimgano_industrial.tiling.regions import Region
+from pyimgano_industrial.tiling.source import Source
+
+_LOOKED_AT = 3  # batches whose maps are looked at before maps are merged beside the detector
+
+
+@dataclass(frozen=True)
+class Pass:
+    """How an image at one scale goes through the detectors.
+
+    scale: its index, 0 for the first. want_scores: of tiles. accumulator: takes the maps; None when none are wanted.
+    advance: called with the number of tiles after each batch.
+    """
+
+    source: Source
+    scale: int
+    region: Region | None
+    want_scores: bool
+    accumulator: Accumulator | None
+    advance: Callable[[int], None]
+
+
+def run_tiles(cutter: Cutter, detectors: Detectors, one: Pass, *, batch_size: int) -> TileScores:
+    """Run every tile of an image once, give their maps to the accumulator and return their scores."""
+    grid = cutter.grid(one.source)
+    values: list[Scores] = []
+    places: list[Place] = []
+    with _Merger(one, size=grid.tile_size, threaded=len(grid) > batch_size) as merger:
+        for batch in batches(cutter.tiles(one.source, grid, one.region), batch_size):
+            run = [cut for cut in batch if cut.pixels is not None]
+            at = [(one.scale, cut.tile.row, cut.tile.column) for cut in run]
+            scores, maps = _detect(detectors, one, run, at)
+            places += at
+            values.append(merger.merge([_Kept(cut) for cut in batch], scores, maps))
+            one.advance(len(batch))
+            del batch, run  # else these tiles would be alive while the next ones are cut
+    return TileScores(np.concatenate(values) if values else np.empty(0, np.float32), places)
+
+
+def _detect(
+    detectors: Detectors, one: Pass, run: Sequence[Cut], at: Sequence[Place]
+) -> tuple[Scores | None, Maps | None]:
+    """Return the scores and maps of a batch; also maps of tiles that count in part: scores may come from them."""
+    want_maps = one.accumulator is not None
+    partly = any(cut.counts is not None for cut in run)
+    scores: list[Scores] = []
+    maps: Maps = []
+    for calls, share in detectors.shares(at) if run else ():
+        cuts = run[share]
+        own_scores, own_maps = run_batch(
+            calls,
+            [cut.pixels for cut in cuts if cut.pixels is not None],
+            [cut.tile for cut in cuts],
+            image=one.source.name,
+            want_scores=one.want_scores,
+            want_maps=want_maps or (one.want_scores and partly and calls.has_maps),
+        )
+        scores += [] if own_scores is None else [own_scores]
+        maps += own_maps or []
+    return np.concatenate(scores) if scores else None, maps or None
+
+
+class _Kept:
+    """What is kept of a cut tile when its pixels are done with."""
+
+    def __init__(self, cut: Cut) -> None:
+        self.tile, self.counts, self.run = cut.tile, cut.counts, cut.pixels is not None
+
+
+class _Merger:
+    """Settles the maps of batches and gives them to the accumulator, one batch at a time and in their order.
+
+    With `threaded` it works beside the detector, once that was seen to return new arrays: a detector that fills the
+    same array again and again would change a map while it is merged.
+    """
+
+    def __init__(self, one: Pass, *, size: tuple[int, int], threaded: bool) -> None:
+        self._one, self._size = one, size
+        self._pool = ThreadPoolExecutor(1) if threaded and one.accumulator is not None else None
+        self._seen: deque[Maps] = deque(maxlen=_LOOKED_AT)
+        self._beside = False
+        self._waiting: Future[Scores] | None = None
+
+    def merge(self, batch: Sequence[_Kept], scores: Scores | None, maps: Maps | None) -> Scores:
+        """Merge a batch; returns its scores, empty when none are wanted."""
+        if self._waiting is not None:
+            self._waiting.result()
+            self._waiting = None
+        partly = scores is not None and any(kept.counts is not None for kept in batch)
+        if not self._beside or partly or maps is None:
+            self._look_at(maps)
+            return self._settle(batch, scores, maps)
+        assert self._pool is not None
+        self._waiting = self._pool.submit(self._settle, batch, None, maps)
+        return np.empty(0, np.float32) if scores is None else scores
+
+    def _look_at(self, maps: Maps | None) -> None:
+        """Let batches be merged beside the detector when its last maps, still held, share no memory."""
+        if self._beside or self._pool is None or not maps:
+            return
+        used = any(np.may_share_memory(maps[0], old[0]) for old in self._seen)
+        self._seen.append(maps)
+        if used:
+            self._pool.shutdown()
+            self._pool = None
+        elif len(self._seen) == _LOOKED_AT:
+            self._beside = True
+            self._seen.clear()
+
+    def _settle(self, batch: Sequence[_Kept], scores: Scores | None, maps: Maps | None) -> Scores:
+        run = [kept for kept in batch if kept.run]
+        settled = (
+            settle_maps(maps, [kept.tile for kept in run], self._size, image=self._one.source.name) if maps else []
+        )
+        if self._one.accumulator is not None:
+            found = iter(settled)
+            for kept in batch:
+                if kept.run:
+                    self._one.accumulator.add(kept.tile, next(found))
+                else:
+                    self._one.accumulator.skip(kept.tile)
+        if scores is None:
+            return np.empty(0, np.float32)
+        return scores_inside(scores, maps, settled, [kept.counts for kept in run]) if maps else scores
+
+    def __enter__(self) -> _Merger:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            if self._waiting is not None and kind is None:
+                self._waiting.result()
+        finally:
+            if self._pool is not None:
+                self._pool.shutdown()

@@ -1,0 +1,63 @@
+"""Progress is shown on a terminal only, and counts the tiles of all images of a call."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from pyimgano_industrial.core.progress import Meter, TerminalProgress
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_shows_a_line_with_an_estimate_and_clears_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 2.0, 2.01, 4.0])
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    progress = TerminalProgress("tiles")
+    progress(10, 40)
+    progress(11, 40)  # too soon to be shown
+    assert terminal.getvalue() == "\r\x1b[Ktiles  10/40  6 s left"
+    progress(40, 40)
+    assert terminal.getvalue().endswith("left\r\x1b[K")
+
+
+def test_a_count_that_falls_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 5.0, 10.0, 11.0])
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    progress = TerminalProgress("tiles")
+    progress(4, 8)
+    progress(1, 8)
+    progress(2, 8)
+    assert terminal.getvalue().endswith("tiles  2/8  3 s left")
+
+
+def test_a_file_gets_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with TerminalProgress("tiles") as progress:
+        progress(1, 2)
+    assert capsys.readouterr().err == ""
+
+
+def test_images_to_come_count_as_much_as_the_last() -> None:
+    seen: list[tuple[int, int]] = []
+    meter = Meter(lambda done, total: seen.append((done, total)), 3)
+    for tiles in (4, 6, 1):
+        meter.begin(tiles)
+        meter.advance(tiles)
+    assert seen == [(4, 12), (10, 16), (11, 11)]
+
+
+def test_without_a_known_number_of_images_those_begun_count() -> None:
+    seen: list[tuple[int, int]] = []
+    meter = Meter(lambda done, total: seen.append((done, total)), None)
+    for tiles in (4, 6):
+        meter.begin(tiles)
+        meter.advance(tiles)
+    assert seen == [(4, 4), (10, 10)]
