@@ -9,6 +9,7 @@ plugin. --json keeps all scores.
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib.util
 import json
 import os
@@ -17,7 +18,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,20 @@ CLASSICAL: dict[str, dict[str, Any]] = {  # all look at 256 x 256 pixels, so tha
     "ssim_template_map": {"resize_hw": (256, 256)},
     "vision_template_ncc_map": {"resize_hw": (256, 256)},
 }
-MODES = {"whole": "whole images", "host": "host's tiling", "tiles": "ours, tiles", "position": "ours, position"}
+MODES = {
+    "whole": "whole images",
+    "host": "host's tiling",
+    "tiles": "ours, tiles",
+    "position": "ours, position",
+    "both": "ours, position, scales 1 and 0.5",
+    "half": "ours, position, scale 0.5",
+}
+OURS: dict[str, dict[str, Any]] = {  # the tiles of "half" show the model as much of the part in half as many pixels
+    "tiles": {"fit_mode": "tiles"},
+    "position": {"fit_mode": "position"},
+    "both": {"fit_mode": "position", "scales": (1.0, 0.5)},
+    "half": {"fit_mode": "position", "scales": (0.5,)},
+}
 
 Row = dict[str, Any]
 
@@ -50,7 +64,7 @@ def main() -> int:
     commands = parser.add_subparsers(required=True)
     scene = commands.add_parser("scene", help="a rendered aligned scene with small defects")
     scene.add_argument("--models", nargs="+", default=list(CLASSICAL), choices=[*CLASSICAL, *TORCH])
-    scene.add_argument("--modes", nargs="+", default=list(MODES), choices=list(MODES))
+    scene.add_argument("--modes", nargs="+", default=["whole", "host", "tiles", "position"], choices=list(MODES))
     scene.add_argument("--tile", type=int, default=256)
     scene.add_argument("--stride", type=int, default=192)
     scene.add_argument("--repeats", type=int, default=3, help="scenes, each with images of its own")
@@ -149,7 +163,10 @@ def measure(*, model: str, mode: str, source: str, tile: int, stride: int) -> Ro
     start = time.perf_counter()
     folder = Path(source)
     images = real_images(folder) if (folder / "test").is_dir() else scene_images(folder)
-    detector = wrapped(new_detector(model), mode=mode, tile=tile, stride=stride, many=model == "vision_patchcore")
+    shrink = 2 if mode == "half" else 1
+    new = functools.partial(new_detector, model, shrink=shrink)
+    many = model == "vision_patchcore"
+    detector = wrapped(new, mode=mode, tile=tile // shrink, stride=stride // shrink, many=many)
     detector.fit(images["train"])
     row: Row = {"model": model, "mode": mode, "source": folder.name}
     for part in ("good", "bad"):
@@ -168,58 +185,50 @@ def measure(*, model: str, mode: str, source: str, tile: int, stride: int) -> Ro
     return row | {"seconds": time.perf_counter() - start}
 
 
-def wrapped(detector: Any, *, mode: str, tile: int, stride: int, many: bool) -> Any:
+def wrapped(new: Callable[[], Any], *, mode: str, tile: int, stride: int, many: bool) -> Any:
     """Return the detector tiled as the mode says; `many`: its memory grows with the tiles that it is fitted on."""
     if mode == "whole":
-        return detector
+        return new()
     from pyimgano.inference.tiling import TiledDetector
 
-    own = {"contamination": CONTAMINATION, "fit_mode": mode, "max_fit_tiles": COUNTS["train"] if many else None}
-    options = {} if mode == "host" else own
-    return TiledDetector(detector=detector, tile_size=tile, stride=stride, map_reduce="hann", **options)
+    own = {"contamination": CONTAMINATION, "factory": new, "max_fit_tiles": COUNTS["train"] if many else None}
+    options = {} if mode == "host" else {**own, **OURS[mode]}
+    return TiledDetector(detector=new(), tile_size=tile, stride=stride, map_reduce="hann", **options)
 
 
-def new_detector(model: str) -> Any:
+def new_detector(model: str, *, shrink: int = 1) -> Any:
     if model == "PatchMemory":
-        path = Path(os.environ["PYIMGANO_INDUSTRIAL_SHARED"]) / "tools" / "patch_memory.py"
-        spec = importlib.util.spec_from_file_location("patch_memory", path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return remembering(module.PatchMemory)()
+        return patch_memory()()
     from pyimgano.models import create_model
 
     keywords = {"contamination": CONTAMINATION, **{**CLASSICAL, **TORCH}[model]}
-    if model not in TORCH:
-        return create_model(model, **keywords)
-    import torch
+    if "resize_hw" in keywords:
+        keywords["resize_hw"] = tuple(side // shrink for side in keywords["resize_hw"])
+    if model in TORCH:
+        import torch
 
-    torch.manual_seed(0)
-    torch.set_num_threads(1)
-    detector = create_model(model, **keywords)
-    # The host's networks hold modules, which cannot be copied: one detector per position has to be a new one.
-    detector.__class__ = type(
-        "Fresh",
-        (type(detector),),
-        {"__deepcopy__": lambda self, memo: new_detector(model)},  # noqa: ARG005
-    )
-    return detector
+        torch.manual_seed(0)
+        torch.set_num_threads(1)
+    return create_model(model, **keywords)
 
 
-def remembering(kind: type[Any]) -> type[Any]:
-    """Return a PatchMemory that scores no image twice, in any mode: the network is what takes the time here."""
+@functools.cache
+def patch_memory() -> type[Any]:
+    """Return a PatchMemory that runs no image twice, in any mode or fold: the network is what takes the time here."""
+    path = Path(os.environ["PYIMGANO_INDUSTRIAL_SHARED"]) / "tools" / "patch_memory.py"
+    spec = importlib.util.spec_from_file_location("patch_memory", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    seen: dict[int, Any] = {}
 
-    class Remembering(kind):  # type: ignore[misc]
-        def fit(self, images: Any, y: object = None) -> Any:
-            self._seen: dict[int, NDArray[np.float32]] = {}
-            return super().fit(images, y)
-
-        def _grid(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    class Remembering(module.PatchMemory):  # type: ignore[misc]
+        def _features(self, image: NDArray[np.uint8]) -> Any:
             key = hash((image.shape, image.tobytes()))
-            if key not in self._seen:
-                self._seen[key] = super()._grid(image)
-            return self._seen[key]
+            if key not in seen:
+                seen[key] = super()._features(image)
+            return seen[key]
 
     return Remembering
 

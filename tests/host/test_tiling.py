@@ -70,7 +70,10 @@ def test_infer_tiles_with_our_flags_beside_the_hosts(mvtec: Path, tmp_path: Path
 @pytest.mark.parametrize("command", ["pyimgano-benchmark", "pyimgano-robust-benchmark", "pyimgano-infer"])
 def test_the_three_commands_have_one_set_of_flags(command: str) -> None:
     shown = run(script(command), "--help").stdout
-    flags = ("size", "stride", "map-reduce", "score-reduce", "score-topk", "fit", "fit-max", "batch", "score-from")
+    flags = (
+        "size", "stride", "map-reduce", "score-reduce", "score-topk", "fit", "fit-max", "batch", "score-from",
+        "scales", "skip-flat", "calibration", "folds",
+    )  # fmt: skip
     assert [flag for flag in flags if f"--tile-{flag} " not in shown] == []
 
 
@@ -88,6 +91,54 @@ def test_a_tiling_flag_without_a_tile_size_says_what_is_missing(mvtec: Path, tmp
     )
     assert done.returncode == 1
     assert "the --tile-... flags need --tile-size" in done.stderr
+
+
+def test_a_template_on_tiles_from_all_places_is_warned_about(mvtec: Path, tmp_path: Path) -> None:
+    common = ("--dataset", "industrial_folder", "--root", str(mvtec), "--category", "bolt", "--tile-size", "32")
+    told = "vision_pixel_mad_map compares each place of an image with the same place of the good ones"
+    for flags, expected in (((), True), (("--tile-fit", "position"), False)):
+        done = run(script("pyimgano-benchmark"), *common, "--model", "vision_pixel_mad_map", *flags, cwd=tmp_path)
+        assert (told in " ".join(done.stderr.split())) == expected
+
+
+def test_scales_and_flat_tiles_are_flags(mvtec: Path, tmp_path: Path) -> None:
+    flags = ("--tile-size", "32", "--tile-fit", "position", "--tile-scales", "1,0.5", "--tile-skip-flat", "0.1")
+    report = benchmark(mvtec, tmp_path, *flags)
+    assert report["tiling"] == {"tile_size": 32, "fit_mode": "position", "scales": [1.0, 0.5], "skip_flat": 0.1}
+    assert report["results"]["auroc"] == 1.0
+
+
+def test_the_workbench_tiles_and_its_infer_config_reloads(mvtec: Path, tmp_path: Path) -> None:
+    """A model fitted on tiles keeps its checkpoint, its tiling and its threshold through infer_config.json."""
+    tiling = {"tile_size": 32, "stride": 24, "map_reduce": "hann", "score_reduce": "max"}
+    config = {
+        "recipe": "industrial-adapt",
+        "dataset": {
+            "name": "industrial_folder", "root": str(mvtec), "category": "bolt", "resize": [60, 80],
+            "input_mode": "paths",
+        },
+        "model": {"name": "vision_knn"},
+        "adaptation": {"tiling": tiling, "save_maps": False},
+        "training": {"enabled": True},
+        "output": {"save_run": True, "output_dir": str(tmp_path / "run")},
+    }  # fmt: skip
+    (tmp_path / "train.json").write_text(json.dumps(config), encoding="utf-8")
+    run(script("pyimgano-train"), "--config", "train.json", "--export-infer-config", cwd=tmp_path)
+    exported = tmp_path / "run" / "artifacts" / "infer_config.json"
+    assert json.loads(exported.read_text(encoding="utf-8"))["adaptation"]["tiling"]["tile_size"] == 32
+    run(
+        script("pyimgano-infer"), "--infer-config", str(exported), "--input", str(mvtec / "bolt" / "test"),
+        "--save-jsonl", "out.jsonl", cwd=tmp_path,
+    )  # fmt: skip
+    records = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
+    scored = {Path(record["input"]).as_posix(): record["score"] for record in records}
+    trained = [
+        json.loads(line)
+        for line in next((tmp_path / "run").rglob("per_image.jsonl")).read_text(encoding="utf-8").splitlines()
+    ]
+    assert len(trained) == len(scored) > 0
+    for record in trained:
+        assert scored[Path(record["input"]).as_posix()] == pytest.approx(record["score"], rel=1e-5)
 
 
 def test_a_saved_tiled_detector_loads_again(mvtec: Path, tmp_path: Path) -> None:

@@ -47,13 +47,23 @@ def apply(host: ModuleType) -> None:
     rebind("run_benchmark_category", run, run_benchmark_category)
 
 
+def has_validation() -> bool:
+    """Return whether the benchmark that is running takes its threshold from a validation split."""
+    dataset = _dataset(_running.get())
+    return dataset is not None and len(dataset.get_calibration_paths()) > 0
+
+
 def calibration_inputs(config: Any) -> list[Any]:
     """Return the validation images of a benchmark's data set as its detector takes them; empty where there are none."""
-    if config is None or config.dataset.lower() not in {row.name for row in plugins().rows("datasets")}:
+    dataset = _dataset(config)
+    if dataset is None:
         return []
+    return list(dataset.get_calibration_data() if config.input_mode == "numpy" else dataset.get_calibration_paths())
+
+
+def _dataset(config: Any) -> Any:
+    if config is None or config.dataset.lower() not in {row.name for row in plugins().rows("datasets")}:
+        return None
     from pyimgano.utils.datasets import load_dataset
 
-    dataset = load_dataset(
-        config.dataset, config.root, category=config.category, resize=config.resize, load_masks=False
-    )
-    return list(dataset.get_calibration_data() if config.input_mode == "numpy" else dataset.get_calibration_paths())
+    return load_dataset(config.dataset, config.root, category=config.category, resize=config.resize, load_masks=False)

@@ -38,6 +38,7 @@ SEAMS: tuple[Seam, ...] = (
     Seam("tiled pixel run", "pyimgano.services.benchmark_service", "tiled_models", "--tile-... with --pixel"),
     Seam("tiled robustness", "pyimgano.services.robustness_service", "tiled_models", "--tile-... under corruptions"),
     Seam("tiled inference", "pyimgano.services.infer_wrapper_service", "tiled_models", "--tile-fit, --tile-batch, ..."),
+    Seam("inference models", "pyimgano.infer_cli", "tiled_models", "copies of a model for positions and folds"),
     Seam("saving", "pyimgano.serialization.pickle", "saving", "--save-detector of a tiled detector"),
     Seam("benchmark flags", "pyimgano.cli", "parsers", "--dataset and --preset choices"),
     Seam("robustness flags", "pyimgano.robust_cli", "parsers", "--dataset and --preset choices"),

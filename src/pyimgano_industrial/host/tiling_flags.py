@@ -8,9 +8,15 @@ from typing import Any, get_args
 from pyimgano_industrial.core.errors import IndustrialError
 from pyimgano_industrial.host import settings
 from pyimgano_industrial.tiling.blend import Blend
+from pyimgano_industrial.tiling.fitting import Calibration, FitMode
 from pyimgano_industrial.tiling.scores import MODES
 
-_FIT_MODES = ("tiles", "position", "whole")
+_METAVARS = {int: "N", float: "X"}
+
+
+def _scales(text: str) -> tuple[float, ...]:
+    return tuple(float(part) for part in text.split(","))
+
 
 # Flag -> the keyword argument of TiledDetector that it sets, and how it is parsed.
 _HOSTS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -21,9 +27,19 @@ _HOSTS: dict[str, tuple[str, dict[str, Any]]] = {
     "--tile-score-topk": ("score_topk", {"type": float, "help": "Share for topk_mean. Default: 0.1"}),
 }
 _OURS: dict[str, tuple[str, dict[str, Any]]] = {
-    "--tile-fit": ("fit_mode", {"choices": _FIT_MODES, "help": "What the model is fitted on. Default: tiles"}),
+    "--tile-fit": ("fit_mode", {"choices": get_args(FitMode), "help": "What the model is fitted on. Default: tiles"}),
     "--tile-fit-max": ("max_fit_tiles", {"type": int, "help": "Fit on this many tiles, chosen at random"}),
     "--tile-batch": ("batch_size", {"type": int, "help": "Tiles alive at a time. Default: 8"}),
+    "--tile-scales": ("scales", {"type": _scales, "help": "Run at these scales too, such as 1,0.5. Default: 1"}),
+    "--tile-skip-flat": (
+        "skip_flat",
+        {"type": float, "help": "Take tiles for background whose grey levels deviate by less. Default: run all"},
+    ),
+    "--tile-calibration": (
+        "calibration",
+        {"choices": get_args(Calibration), "help": "Which good images give the threshold. Default: folds"},
+    ),
+    "--tile-folds": ("folds", {"type": int, "help": "Shares for --tile-calibration folds. Default: 5"}),
     "--tile-score-from": (
         "score_from",
         {"choices": ("tiles", "map"), "help": "Take the score from the tiles or from the blended map. Default: tiles"},
@@ -40,7 +56,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     for flag, (keyword, options) in {**_HOSTS, **_OURS}.items():
         if flag not in own:
             shown: dict[str, Any] = (
-                {} if "choices" in options else {"metavar": "N" if options["type"] is int else "SHARE"}
+                {} if "choices" in options else {"metavar": _METAVARS.get(options["type"], "X[,X...]")}
             )
             group.add_argument(flag, action=settings.Store, dest=settings.tiling_dest(keyword), **shown, **options)
 
