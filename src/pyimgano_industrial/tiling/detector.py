@@ -58,7 +58,8 @@ class TiledDetector:
     scales:       (1.0, 0.5) also runs the image at half its size; scores and maps are averaged
     progress:     called as progress(done, total) after each batch of an image
 
-    After `fit`, `decision_scores_` (N,) and `threshold_` come from tiled scores of normal images.
+    After `fit`, `decision_scores_` (N,) and `threshold_` come from tiled scores of normal images; `kept_` holds the
+    indices of those that were kept from fitting, or nothing where none was.
     Raises TilingError and DetectorOutputError (both ValueError); an error of the detector arrives as it is, with the
     image and the tile added to its notes.
     """
@@ -177,8 +178,10 @@ class TiledDetector:
                 IndustrialWarning,
                 stacklevel=3,
             )
+            self.kept_: tuple[int, ...] = ()
             return images, images
         chosen = set(np.random.default_rng(self.seed).choice(len(images), kept, replace=False).tolist())
+        self.kept_ = tuple(sorted(chosen))
         return (
             [image for index, image in enumerate(images) if index not in chosen],
             [image for index, image in enumerate(images) if index in chosen],
