@@ -51,8 +51,8 @@ def main() -> int:
     peer = commands.add_parser("peer", help="thresholds of one peer; the others start it")
     peer.add_argument("name", choices=PEERS)
     peer.add_argument("scores", type=Path)
-    peer.add_argument("target", type=float)
-    peer.set_defaults(run=lambda args: run_peer(args.name, args.scores, args.target))
+    peer.add_argument("targets", type=float, nargs="+")
+    peer.set_defaults(run=lambda args: run_peer(args.name, args.scores, args.targets))
     args = parser.parse_args()
     args.run(args)
     return 0
@@ -91,11 +91,10 @@ def run_generated(args: argparse.Namespace) -> None:
     for seed, (name, distribution) in enumerate(distributions().items()):
         for count in COUNTS:
             drawn = distribution.rvs((args.resamples, count), random_state=np.random.default_rng([seed, count]))
-            for target in TARGETS:
-                for method, (cuts, refused) in thresholds(drawn, target, pythons).items():
-                    rates = distribution.sf(cuts)
-                    rows.append({"scores": name, "count": count, "target": target, "method": method}
-                                | summary(rates, refused, target))  # fmt: skip
+            for (method, target), (cuts, refused) in thresholds(drawn, TARGETS, pythons).items():
+                rates = distribution.sf(cuts)
+                rows.append({"scores": name, "count": count, "target": target, "method": method}
+                            | summary(rates, refused, target))  # fmt: skip
         print(f"{name} done", file=sys.stderr)
     for target in TARGETS:
         print_generated([row for row in rows if row["target"] == target], target)
@@ -175,17 +174,19 @@ def plot(rows: Sequence[Row], path: Path) -> None:
 
 
 def thresholds(
-    drawn: Scores, target: float, pythons: dict[str, str], methods: Sequence[str] = METHODS
-) -> dict[str, tuple[Scores, NDArray[np.bool_]]]:
-    """Return, for each method, thresholds (R,) from scores (R, N), and which of them promise nothing."""
+    drawn: Scores, targets: Sequence[float], pythons: dict[str, str]
+) -> dict[tuple[str, float], tuple[Scores, NDArray[np.bool_]]]:
+    """Return, for each method and target, thresholds (R,) from scores (R, N), and which of them promise nothing."""
     found = {}
-    for method in methods:
-        fitted = [fit(scores, method, target) for scores in drawn]
-        refused = np.array([one.promise == "refused" for one in fitted])
-        found[method] = (np.array([one.threshold for one in fitted]), refused)
+    for method in METHODS:
+        for target in targets:
+            fitted = [fit(scores, method, target) for scores in drawn]
+            refused = np.array([one.promise == "refused" for one in fitted])
+            found[method, target] = (np.array([one.threshold for one in fitted]), refused)
     for name in PEERS:
         if name == "pyimgano" or name in pythons:
-            found[name] = (of_peer(name, drawn, target, pythons), np.zeros(len(drawn), bool))
+            for target, cuts in zip(targets, of_peer(name, drawn, targets, pythons), strict=True):
+                found[name, target] = (cuts, np.zeros(len(drawn), bool))
     return found
 
 
@@ -197,12 +198,13 @@ def fit(scores: Scores, method: str, target: float) -> Any:
         return Calibrator(method=method, target_fpr=target).fit(scores)  # type: ignore[arg-type]  # one of METHODS
 
 
-def of_peer(name: str, drawn: Scores, target: float, pythons: dict[str, str]) -> Scores:
+def of_peer(name: str, drawn: Scores, targets: Sequence[float], pythons: dict[str, str]) -> Scores:
+    """Return the peer's thresholds (T, R)."""
     env = dict(os.environ, PYIMGANO_DISABLE_PLUGIN_AUTOLOAD="1")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "scores.npy")
         np.save(file, drawn)
-        command = [pythons.get(name, sys.executable), __file__, "peer", name, str(file), str(target)]
+        command = [pythons.get(name, sys.executable), __file__, "peer", name, str(file), *map(str, targets)]
         done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
         if done.returncode:
             sys.exit(f"{name}: {done.stderr[-3000:]}")
@@ -210,10 +212,10 @@ def of_peer(name: str, drawn: Scores, target: float, pythons: dict[str, str]) ->
     return found
 
 
-def run_peer(name: str, file: Path, target: float) -> None:
+def run_peer(name: str, file: Path, targets: Sequence[float]) -> None:
     drawn = np.load(file)
     call = {"pyimgano": host_threshold, "anomalib": anomalib_threshold}[name]()
-    np.save(file, np.array([call(scores, target) for scores in drawn]))
+    np.save(file, np.array([[call(scores, target) for scores in drawn] for target in targets]))
 
 
 def host_threshold() -> Callable[[Scores, float], float]:
@@ -280,7 +282,7 @@ def splits(found: Row, count: int, target: float, args: argparse.Namespace, pyth
     orders = np.array([rng.permutation(len(scores)) for _ in range(args.resamples)])
     drawn, others = scores[orders[:, :count]], scores[orders[:, count:]]
     rows = []
-    for method, (cuts, refused) in thresholds(drawn, target, pythons).items():
+    for (method, _), (cuts, refused) in thresholds(drawn, [target], pythons).items():
         rates = (others > cuts[:, None]).mean(axis=1)
         rows.append(real_row(rates, refused, target) | {"method": method})
     return rows

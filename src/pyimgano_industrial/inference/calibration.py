@@ -139,15 +139,16 @@ class Calibration:
         return f"{what} {self.threshold:.6g} ({self.method}), from {self.images} good images {_SCORED[self.source]}."
 
     def _promises(self) -> str:
-        asked = f"at most {percent(self.target_fpr)} of {self._counted()} flagged"
+        share = f"{percent(self.target_fpr)} of {self._counted()} flagged"
+        asked = f"at most {share}"
         sure = f"{percent(self.confidence)} confidence"
         if self.promise == "refused":
             return f"It does not promise {asked}."
         return {
             "proven": f"It promises {asked}, with {sure}.",
             "on average": f"It promises {asked} on average over many such sets of images, not for this one.",
-            "estimated": f"It aims at {asked} without promising it.",
-            "extrapolated": f"It aims at {asked} and extrapolates: it holds if the scores have the assumed shape.",
+            "estimated": f"It aims at {share} and does not promise it.",
+            "extrapolated": f"It aims at {share} and extrapolates: it holds if the scores have the assumed shape.",
         }[self.promise]
 
     def _expects(self) -> str:
