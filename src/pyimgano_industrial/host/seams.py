@@ -32,10 +32,8 @@ SEAMS: tuple[Seam, ...] = (
     Seam("calibration", "pyimgano.pipelines.run_benchmark", "calibration", "thresholds from the validation split"),
     Seam("benchmark pixels", "pyimgano.services.benchmark_service", "calibration", "threshold flags that say no"),
     Seam("thresholds", "pyimgano.inference.api", "thresholds", "calibrate_threshold that says what it rests on"),
-    Seam(
-        "held-out fit", "pyimgano.services.infer_wrapper_service", "infer_thresholds", "images kept back from fitting"
-    ),
-    Seam("held-out threshold", "pyimgano.infer_cli", "infer_thresholds", "thresholds from images kept back"),
+    Seam("held-out fit", "pyimgano.services.infer_wrapper_service", "infer_thresholds", "images kept from fitting"),
+    Seam("held-out threshold", "pyimgano.infer_cli", "infer_thresholds", "thresholds from them"),
     Seam("held-out maps", "pyimgano.services.infer_runtime_service", "infer_thresholds", "pixel thresholds from them"),
     Seam("promises", "pyimgano.services.infer_artifact_service", "infer_thresholds", "what a threshold promises"),
     Seam("pixel thresholds", "pyimgano.defects.pixel_threshold", "pixel_thresholds", "maps of any sizes, any method"),
