@@ -98,6 +98,7 @@ def run_generated(args: argparse.Namespace) -> None:
         print(f"{name} done", file=sys.stderr)
     for target in TARGETS:
         print_generated([row for row in rows if row["target"] == target], target)
+    rows += print_least(args.resamples)
     if args.plot:
         plot(rows, args.plot)
     keep(rows, args.json)
@@ -121,6 +122,27 @@ def print_generated(rows: Sequence[Row], target: float) -> None:
         print(f"| {method} | " + " | ".join(cells) + " |")
 
 
+def print_least(resamples: int) -> list[Row]:
+    """Print how often "tolerance" keeps its promise with the fewest images that it takes."""
+    from pyimgano_industrial.core.tolerance import images_needed
+
+    print("\n| promised | images | " + " | ".join(distributions()) + " |")
+    print("| --- " * (len(distributions()) + 2) + "|")
+    rows = []
+    for target in TARGETS:
+        count = images_needed(target)
+        for seed, (name, distribution) in enumerate(distributions().items()):
+            drawn = distribution.rvs((resamples, count), random_state=np.random.default_rng([9, seed]))
+            fitted = [fit(scores, "tolerance", target) for scores in drawn]
+            refused = np.array([one.promise == "refused" for one in fitted])
+            rates = distribution.sf(np.array([one.threshold for one in fitted]))
+            rows.append({"scores": name, "count": count, "target": target, "method": "tolerance"}
+                        | summary(rates, refused, target))  # fmt: skip
+        kept = " | ".join(f"{row['kept']:.1%}" for row in rows if row["target"] == target)
+        print(f"| {100 * target:.3g} % | {count:,} | {kept} |")
+    return rows
+
+
 def cell(rows: Sequence[Row]) -> str:
     """Return "kept in lowest to highest %, mean rate lowest to highest", or the refusal."""
     made = [row for row in rows if row["kept"] is not None]
@@ -135,6 +157,8 @@ def cell(rows: Sequence[Row]) -> str:
 def plot(rows: Sequence[Row], path: Path) -> None:
     """Draw, for each target, how often the promise was kept and the mean rate, over the number of images."""
     import matplotlib as mpl
+
+    from pyimgano_industrial.core.tolerance import images_needed
 
     mpl.use("Agg")
     import matplotlib.pyplot as plt
@@ -152,7 +176,7 @@ def plot(rows: Sequence[Row], path: Path) -> None:
                 found = [
                     (count, [row[key] for row in rows if (row["method"], row["count"], row["target"])
                              == (method, count, target) and row[key] is not None])
-                    for count in COUNTS
+                    for count in sorted({row["count"] for row in rows})
                 ]  # fmt: skip
                 found = [(count, values) for count, values in found if values]
                 worst = min if key == "kept" else max
@@ -160,8 +184,11 @@ def plot(rows: Sequence[Row], path: Path) -> None:
                 axis.plot(*zip(*points, strict=True) if points else ([], []), label=method, **style)
         kept.axhline(0.9, color="0.5", lw=0.8, ls=":")
         rate.axhline(target, color="0.5", lw=0.8, ls=":")
-        kept.set(title=f"promised: at most {100 * target:.3g} %", ylim=(-0.03, 1.03), xscale="log")
+        title = f"promised: at most {100 * target:.3g} %\n(tolerance takes {images_needed(target):,} images or more)"
+        kept.set(ylim=(-0.03, 1.03), xscale="log", xlim=(16, 3000))
+        kept.set_title(title, size=11)
         rate.set(yscale="log", xlabel="good images", xticks=COUNTS, xticklabels=COUNTS)
+        rate.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g} %")
         rate.minorticks_off()
     axes[0, 0].set_ylabel("promise kept, share of resamples\n(worst of five distributions)")
     axes[1, 0].set_ylabel("good images flagged, mean\n(worst of five distributions)")

@@ -11,6 +11,7 @@ import pytest
 
 import acme
 from distributions import bare_and_plugged, python, run, script
+from pyimgano_industrial.inference import Calibration
 
 MAD = ("--model", "vision_pixel_mad_map")
 
@@ -306,3 +307,24 @@ validate_infer_config_file(path, check_files=True)
 print(Calibration.from_infer_config(json.loads(open(path).read())).promise)
 """
     assert python(code).strip() == "proven"
+
+
+def test_train_writes_what_its_threshold_promises_into_the_infer_config(tmp_path: Path) -> None:
+    config = {
+        "recipe": "industrial-adapt",
+        "dataset": {
+            "name": "mvtec",
+            "root": str(write_mvtec(tmp_path, fit=12)),
+            "category": "bottle",
+            "resize": [60, 80],
+        },
+        "model": {"name": "vision_knn", "device": "cpu", "pretrained": False, "contamination": 0.1},
+        "output": {"output_dir": str(tmp_path / "run"), "save_run": True, "per_image_jsonl": False},
+    }
+    (tmp_path / "train.json").write_text(json.dumps(config), encoding="utf-8")
+    done = run(script("pyimgano-train"), "--config", "train.json", "--export-infer-config", cwd=tmp_path)
+    assert "3 good images cannot show that at most 10 % of good images are flagged" in done.stderr  # the host keeps 3
+    (written,) = (tmp_path / "run").rglob("infer_config.json")
+    found = Calibration.from_infer_config(json.loads(written.read_text(encoding="utf-8")))
+    assert found is not None
+    assert (found.method, found.source, found.promise, found.images) == ("quantile", "held-out", "refused", 3)

@@ -37,6 +37,7 @@ SEAMS: tuple[Seam, ...] = (
     Seam("held-out maps", "pyimgano.services.infer_runtime_service", "infer_thresholds", "pixel thresholds from them"),
     Seam("promises", "pyimgano.services.infer_artifact_service", "infer_thresholds", "what a threshold promises"),
     Seam("pixel thresholds", "pyimgano.defects.pixel_threshold", "pixel_thresholds", "maps of any sizes, any method"),
+    Seam("train thresholds", "pyimgano.workbench.calibration", "workbench_thresholds", "promises in pyimgano-train"),
     Seam("maps", "pyimgano.pipelines.mvtec_visa", "maps", "pixel metrics on images of mixed sizes"),
     Seam("workbench", "pyimgano.workbench.dataset_loader", "workbench", "calibration images for pyimgano-train"),
     Seam("tiling", "pyimgano.inference.tiling", "tiling", "TiledDetector: one pass, no seams, fitted on tiles"),

@@ -126,10 +126,12 @@ class Calibration:
 
     @classmethod
     def from_infer_config(cls, infer_config: Mapping[str, Any], *, level: Level = "image") -> Calibration | None:
-        """Return the calibration that `into` left in an infer_config; None where there is none of that level."""
+        """Return the calibration that `into`, or pyimgano-train, left in an infer_config; None where there is none."""
         place = infer_config if level == "image" else infer_config.get("defects") or {}
         name = "threshold_provenance" if level == "image" else "pixel_threshold_provenance"
-        data = (place.get(name) or {}).get("calibration")
+        provenance = place.get(name) or {}
+        # pyimgano-train passes on its summary of the scores, and ours with it.
+        data = provenance.get("calibration") or (provenance.get("score_summary") or {}).get("calibration")
         return None if data is None else cls.from_dict(data)
 
     # The sentences of __str__.
