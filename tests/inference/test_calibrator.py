@@ -227,7 +227,7 @@ def test_other_misuse_is_refused() -> None:
         CalibrationError, match="source must be one of held-out, validation, out-of-fold, train; got 'test'"
     ):
         Calibrator().fit([1.0], source="test")  # type: ignore[arg-type]
-    with pytest.raises(CalibrationError, match="'mean_sigma' needs at least 2 scores; got 1"):
+    with pytest.raises(CalibrationError, match="'mean_sigma' needs at least 2 images; got 1"):
         Calibrator(method="mean_sigma").fit([1.0])
 
 

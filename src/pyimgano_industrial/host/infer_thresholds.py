@@ -126,6 +126,9 @@ def _plan(host: ModuleType) -> None:
                 "--threshold-method, --target-fpr, --calibrate-on and --threshold-report need --train-dir, the good "
                 "images that the threshold is made from; got none"
             )
+        global _fitting
+        if _fitting is not None and _fitting.detector is not request.detector:
+            _fitting = None  # that of an earlier command in this process
         kept = _fitting.kept if _fitting is not None else []
         return original(replace(request, train_paths=kept) if kept else request, **options)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import repeat
 from typing import Any
 
@@ -66,13 +66,7 @@ class Calibrator:
         names = _names(images, len(values))
         _check_source(source)
         values, names = _one_per_name(values, names)
-        ordered = np.sort(values)
-        if self.method == "mean_sigma" and len(ordered) < 2:
-            raise CalibrationError(f"'mean_sigma' needs at least 2 scores; got {len(ordered)}")
-        found = cut(ordered, method=self.method, target=self.target_fpr, confidence=self.confidence, k=self.k)
-        bounds = count_bounds(int(found.above), len(ordered), confidence=self.confidence)
-        said = about_scores(ordered, source)
-        return self._report(found, bounds, said, names=names, count=len(ordered), source=source)
+        return self._fit_scores(np.sort(values), _Basis(len(values), names, source))
 
     def fit_maps(
         self,
@@ -112,69 +106,60 @@ class Calibrator:
             raise CalibrationError("a pixel threshold needs at least one map of a normal image; got none")
         if per not in ("images", "pixels"):
             raise CalibrationError(f"per must be 'images' or 'pixels'; got {per!r}")
-        names = _names(images, pixels.count)
         _check_source(source)
+        basis = _Basis(pixels.count, _names(images, pixels.count), source, "pixel", per)
         if per == "images":
-            return self._fit_largest(pixels, names, source)
+            return self._fit_scores(np.sort(pixels.largest), replace(basis, area=pixels.area))
         found = pixels.cut(self.method, target=self.target_fpr, confidence=self.confidence, k=self.k)
         bounds = mean_bounds(found.above / pixels.count, pixels.count, confidence=self.confidence)
-        said = [about_train(np.sort(pixels.largest))] if source == "train" else []
-        return self._report(
-            found, bounds, said, names=names, count=pixels.count, source=source, level="pixel", per="pixels"
-        )
+        return self._report(found, bounds, [about_train(pixels.largest)] if source == "train" else [], basis)
 
-    def _fit_largest(self, pixels: PixelScores, names: tuple[str, ...], source: Source) -> Calibration:
-        """Calibrate the largest pixel of each image, as any score of an image."""
-        ordered = np.sort(pixels.largest)
-        if self.method == "mean_sigma" and len(ordered) < 2:
-            raise CalibrationError(f"'mean_sigma' needs at least 2 images; got {len(ordered)}")
+    def _fit_scores(self, ordered: Scores, basis: _Basis) -> Calibration:
+        """Calibrate one number an image, in ascending order: its score, or its largest pixel."""
+        if self.method == "mean_sigma" and basis.images < 2:
+            raise CalibrationError("'mean_sigma' needs at least 2 images; got 1")
         found = cut(ordered, method=self.method, target=self.target_fpr, confidence=self.confidence, k=self.k)
-        # One step up, for the host flags pixels that equal the threshold.
-        threshold = np.nextafter(np.float32(found.threshold), np.float32(np.inf)).item()
-        found = Cut(threshold, found.promise, found.expected, found.above)
-        bounds = count_bounds(int(found.above), len(ordered), confidence=self.confidence)
-        said = about_scores(ordered, source)
-        return self._report(
-            found, bounds, said, names=names, count=len(ordered), source=source, level="pixel", area=pixels.area
-        )
+        bounds = count_bounds(int(found.above), basis.images, confidence=self.confidence)
+        if basis.level == "pixel":  # one step up, for the host flags pixels that equal the threshold
+            found = replace(found, threshold=np.nextafter(np.float32(found.threshold), np.float32(np.inf)).item())
+        return self._report(found, bounds, about_scores(ordered, basis.source), basis)
 
-    def _report(
-        self,
-        found: Cut,
-        bounds: tuple[float, float],
-        said: list[str],
-        *,
-        names: tuple[str, ...],
-        count: int,
-        source: Source,
-        level: Level = "image",
-        per: Per = "images",
-        area: int = 0,
-    ) -> Calibration:
-        of = "the pixels of good images" if per == "pixels" else "good images"
+    def _report(self, found: Cut, bounds: tuple[float, float], said: list[str], basis: _Basis) -> Calibration:
         said = said + caveats(
-            found, method=self.method, target=self.target_fpr, confidence=self.confidence, count=count,
-            low=bounds[0], of=of,
-        )  # fmt: skip
+            found,
+            method=self.method,
+            target=self.target_fpr,
+            confidence=self.confidence,
+            count=basis.images,
+            low=bounds[0],
+            of="the pixels of good images" if basis.per == "pixels" else "good images",
+        )
         for sentence in said:
-            warnings.warn(sentence, IndustrialWarning, stacklevel=3)
+            warnings.warn(sentence, IndustrialWarning, stacklevel=4)
         return Calibration(
             threshold=found.threshold,
             method=self.method,
             target_fpr=self.target_fpr,
             confidence=self.confidence,
-            promise=_promise(found.promise, source),
+            promise=_promise(found.promise, basis.source),
             expected_fpr=found.expected,
             fpr_low=bounds[0],
             fpr_high=bounds[1],
-            images=count,
-            source=source,
-            level=level,
-            per=per,
-            area=area,
-            names=names,
             caveats=tuple(said),
+            **vars(basis),
         )
+
+
+@dataclass(frozen=True)
+class _Basis:
+    """What a calibration says of the images behind it."""
+
+    images: int
+    names: tuple[str, ...]
+    source: Source
+    level: Level = "image"
+    per: Per = "images"
+    area: int = 0
 
 
 def _promise(promise: Promise, source: Source) -> Promise:

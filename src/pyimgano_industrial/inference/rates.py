@@ -6,6 +6,7 @@ The count that matters is that of images: they are drawn independently, the pixe
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 
 def count_bounds(above: int, count: int, *, confidence: float) -> tuple[float, float]:
@@ -64,9 +65,8 @@ def divergence(mean: float, rate: float) -> float:
     return hit + miss
 
 
-def _solve(low: float, high: float, holds: object) -> float:
+def _solve(low: float, high: float, holds: Callable[[float], bool]) -> float:
     """Return, by bisection, where a condition that holds at `low` ceases to hold; the side where it holds."""
-    assert callable(holds)
     for _ in range(80):
         middle = (low + high) / 2
         if holds(middle):
