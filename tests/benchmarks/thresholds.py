@@ -45,6 +45,9 @@ def main() -> int:
     real.add_argument("--resamples", type=int, default=2000)
     real.add_argument("--scores", type=Path, help="keep the scores here, and take them from here")
     real.set_defaults(run=run_real)
+    folds = commands.add_parser("folds", help="images kept back, and each image in its turn, with a small memory bank")
+    folds.add_argument("--resamples", type=int, default=150)
+    folds.set_defaults(run=run_folds)
     for command in (generated, real):
         command.add_argument("--python", nargs="+", default=[], metavar="NAME=PATH", help="interpreters of peers")
         command.add_argument("--json", type=Path)
@@ -329,6 +332,25 @@ def real_row(rates: Scores, refused: NDArray[np.bool_], target: float) -> Row:
         "kept": np.mean(made <= target).item() if made.size else None,
         "refused": refused.mean().item(),
     }
+
+
+def run_folds(args: argparse.Namespace) -> None:
+    """Print how often the promise is kept by scores of a detector's own and by those of further detectors."""
+    sys.path.insert(0, str(Path(__file__).parent.parent.parent / "docs" / "examples"))
+    from threshold import Nearest, good_parts
+
+    from pyimgano_industrial.inference import Calibrator, fit_and_calibrate
+
+    new, target = good_parts(2000, seed=1_000_000), TARGETS[0]
+    print("| images | of which scored | how | kept | mean |\n" + "| --- " * 5 + "|")
+    for count, how in ((60, "out-of-fold"), (100, "out-of-fold"), (225, "held-out")):
+        rates = []
+        for seed in range(args.resamples):
+            detector = Nearest()
+            found = fit_and_calibrate(detector, good_parts(count, seed=seed), Calibrator(target_fpr=target), how=how)
+            rates.append(np.mean(detector.decision_function(new) > found.threshold))
+        kept = np.mean(np.array(rates) <= target)
+        print(f"| {count} | {found.images} | {how} | {kept:.0%} | {np.mean(rates):.1%} |")
 
 
 def score_real(shared: Path) -> dict[str, Row]:

@@ -43,6 +43,7 @@ class Fitting:
 
     def __call__(self, images: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
         del self.detector.fit
+        threshold_flags.calibrator(0.9)  # flags that are wrong are better refused before the fit than after it
         self.images = list(images)
         how = settings.thresholds.get("how", "held-out")
         if isinstance(self.detector, TiledDetector):
