@@ -104,10 +104,11 @@ class PixelScores:
     def _at(self, share: float | None, promise: Promise) -> Cut:
         """Return the lowest threshold that at most a share of the pixels reaches; None: none, and a refusal."""
         allowed = max(0.0, share or 0.0) * self.count
-        reaching = np.append(np.cumsum(self._weights[::-1])[::-1], 0.0)
-        place = np.argmax(reaching <= allowed + 1e-12).item()
-        above = reaching[place].item()
-        return Cut(_edge(place), "refused" if share is None else promise, above / self.count, above)
+        held = np.flatnonzero(self._weights)
+        beyond = np.append(np.cumsum(self._weights[held][:0:-1])[::-1], 0.0)  # the weight above each bin that holds any
+        first = np.argmax(beyond <= allowed + 1e-12).item()
+        above = beyond[first].item()
+        return Cut(_edge(held[first].item() + 1), "refused" if share is None else promise, above / self.count, above)
 
     def _tail(self, target: float) -> Cut:
         start = self._at(_TAIL_SHARE, "estimated").threshold
