@@ -27,6 +27,7 @@ def write_all(root: Path) -> Path:
     _visa(root / "visa", "candle")
     _ksdd2(root / "ksdd2")
     write_bolts(root / "bolts")
+    _images(root / "good_parts", 300, seed=500)
     return root
 
 

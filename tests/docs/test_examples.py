@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import struct
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 
 from distributions import run, script
+from pyimgano_industrial.inference import Calibration
 
 EXAMPLES = Path(__file__).parent.parent.parent / "docs" / "examples"
 
@@ -29,7 +32,21 @@ def check_tiling_4k(folder: Path, shown: str) -> None:
         assert struct.unpack(">II", (folder / name).read_bytes()[16:24]) == size
 
 
-CHECKS = {"tiling_4k.py": check_tiling_4k}
+def check_threshold(folder: Path, shown: str) -> None:
+    """The promise from parts that were kept back holds on 5,000 new ones; the one by heart flags every part."""
+    assert {path.name for path in folder.iterdir()} == {"calibration.json", "infer_config.json"}
+    kept, by_heart = (float(share) for share in re.findall(r"flagged: ([\d.]+)%", shown))
+    assert kept <= 5
+    assert by_heart == 100
+    assert "it knows them by heart, 300 of them score 0" in shown
+    assert shown.count("It promises at most 5 % of good images") == 2
+    assert "It aims at 0.1 % of good images flagged and extrapolates" in shown
+    config = json.loads((folder / "infer_config.json").read_text(encoding="utf-8"))
+    assert Calibration.from_infer_config(config) is not None
+    assert Calibration.from_infer_config(config, level="pixel") is not None
+
+
+CHECKS = {"threshold.py": check_threshold, "tiling_4k.py": check_tiling_4k}
 
 
 def test_every_example_has_a_check() -> None:

@@ -146,12 +146,14 @@ def levels(*values: int) -> list[np.ndarray]:
 def test_each_image_is_scored_by_a_detector_that_was_fitted_on_others() -> None:
     detector = tiled(Farthest(), folds=3).fit(levels(10, 30, 60))  # three folds of one image
     assert detector.decision_scores_.tolist() == [20, 20, 30]
+    assert (detector.scored_, detector.source_) == ((0, 1, 2), "out-of-fold")
     assert detector.decision_function(levels(10, 30, 60)).tolist() == [0, 0, 0]  # what is kept was fitted on all
 
 
 def test_the_threshold_comes_from_tiled_scores_of_images_held_out() -> None:
     detector = tiled(Farthest(), calibration="holdout", holdout=0.4).fit(levels(*range(10, 110, 10)))
-    assert len(detector.decision_scores_) == 4
+    assert len(detector.decision_scores_) == len(detector.scored_) == 4
+    assert detector.source_ == "held-out"
     assert detector.decision_scores_.min() >= 10
     assert detector.threshold_ in detector.decision_scores_
     assert detector.predict(levels(250)).tolist() == [1]
@@ -161,6 +163,7 @@ def test_scores_of_the_images_fitted_on_are_never_used_without_a_word() -> None:
     with pytest.warns(IndustrialWarning, match="that the detector was fitted on, whose scores may be too low"):
         detector = tiled(Farthest(), calibration="fitted").fit(levels(10, 30))
     assert detector.decision_scores_.tolist() == [0, 0]
+    assert detector.source_ == "train"
 
 
 def test_without_calibration_there_is_no_threshold() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import wraps
 from types import ModuleType
 
-from pyimgano_industrial.host import settings, tiling_flags
+from pyimgano_industrial.host import settings, threshold_flags, tiling_flags
 from pyimgano_industrial.host.contract import expect
 from pyimgano_industrial.host.options import preset_names
 from pyimgano_industrial.plugins.manager import plugins
@@ -45,6 +45,7 @@ def extend(parser: argparse.ArgumentParser) -> None:
         elif action.dest == "preset" and action.choices is not None:
             _add_choices(action, preset_names())
     tiling_flags.add(parser)
+    threshold_flags.add(parser)
 
 
 def _add_choices(action: argparse.Action, names: Sequence[str]) -> None:

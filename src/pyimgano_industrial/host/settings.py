@@ -7,8 +7,10 @@ from typing import Any, Literal
 
 missing_masks: Literal["error", "allow"] = "error"
 tiling: dict[str, Any] = {}  # keyword arguments of TiledDetector
+thresholds: dict[str, Any] = {}  # method, target_fpr, how, report, and the host's quantile where it was given
 
 _TILING = "industrial_tiling_"
+_THRESHOLDS = "industrial_thresholds_"
 
 
 def reset() -> None:
@@ -16,11 +18,17 @@ def reset() -> None:
     global missing_masks
     missing_masks = "error"
     tiling.clear()
+    thresholds.clear()
 
 
 def tiling_dest(keyword: str) -> str:
     """Return the argparse destination of the flag that sets a keyword argument of TiledDetector."""
     return f"{_TILING}{keyword}"
+
+
+def threshold_dest(name: str) -> str:
+    """Return the argparse destination of the flag that sets one of `thresholds`."""
+    return f"{_THRESHOLDS}{name}"
 
 
 class Store(argparse.Action):
@@ -37,5 +45,7 @@ class Store(argparse.Action):
         setattr(namespace, self.dest, values)
         if self.dest == "missing_masks":
             missing_masks = values
+        elif self.dest.startswith(_THRESHOLDS):
+            thresholds[self.dest.removeprefix(_THRESHOLDS)] = values
         else:
             tiling[self.dest.removeprefix(_TILING)] = values

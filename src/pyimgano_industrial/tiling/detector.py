@@ -16,7 +16,7 @@ from pyimgano_industrial.core.progress import Meter, Progress
 from pyimgano_industrial.tiling.blend import Accumulator, Blend
 from pyimgano_industrial.tiling.cut import Cutter, Image, open_image, resized, sources
 from pyimgano_industrial.tiling.detectors import Detectors, Levels, OneDetector, Scan, TileScores, TilingError
-from pyimgano_industrial.tiling.fitting import Calibration, FitMode, Fitter, copied, plan, threshold
+from pyimgano_industrial.tiling.fitting import Calibration, FitMode, Fitter, copied, plan, source_of, threshold
 from pyimgano_industrial.tiling.grid import PadMode, check_pad_mode, make_grid
 from pyimgano_industrial.tiling.regions import Roi
 from pyimgano_industrial.tiling.run import Pass, run_tiles
@@ -55,9 +55,10 @@ class TiledDetector:
     scales:       (1.0, 0.5) also runs the image at half its size; maps are averaged
     progress:     called as progress(done, total) with the tiles of all images of a call, after each batch
 
-    After `fit`, `decision_scores_` (N,) and `threshold_` come from tiled scores of normal images. Where several
-    detectors or scales meet, tile scores are then standardised by what is normal at their position or scale
-    (`detectors.Levels`) before they are reduced: an image's score is in standard deviations.
+    After `fit`, `decision_scores_` (N,) and `threshold_` come from tiled scores of normal images: those with the
+    indices `scored_`, by detectors that did not see them or did, as `source_` says: "out-of-fold", "held-out" or
+    "train". Where several detectors or scales meet, tile scores are then standardised by what is normal at their
+    position or scale (`detectors.Levels`) before they are reduced: an image's score is in standard deviations.
     Raises TilingError and DetectorOutputError (both ValueError); an error of the detector arrives as it is, with the
     image and the tile added to its notes.
     """
@@ -157,7 +158,9 @@ class TiledDetector:
                 scans[index] = self._scan(source, detectors, meter)
         self._detectors = detectors
         self._fitted = True
-        self._calibrate([scans[index] for index in sorted(scans)])
+        self.scored_ = tuple(sorted(scans))
+        self.source_ = source_of(steps)
+        self._calibrate([scans[index] for index in self.scored_])
         return self
 
     def _calibrate(self, scans: Sequence[Scan]) -> None:

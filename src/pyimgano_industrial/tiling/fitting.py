@@ -20,6 +20,7 @@ from pyimgano_industrial.tiling.samples import Samples
 
 FitMode = Literal["tiles", "position", "whole"]
 Calibration = Literal["folds", "holdout", "fitted", "none"]
+ScoreSource = Literal["out-of-fold", "held-out", "train"]
 
 CONFIDENCE = 0.9  # that the threshold's promise holds
 
@@ -55,6 +56,13 @@ def plan(count: int, calibration: Calibration, *, folds: int, holdout: float, se
         stacklevel=4,
     )
     return [Step(every, every)]
+
+
+def source_of(steps: Sequence[Step]) -> ScoreSource:
+    """Return where the scores of a plan come from: unseen images, by what stays or by its folds, or those fitted on."""
+    if len(steps) > 1:
+        return "out-of-fold"
+    return "held-out" if set(steps[0].score_on).isdisjoint(steps[0].fit_on) else "train"
 
 
 def _without(every: Sequence[int], part: Sequence[int]) -> list[int]:
