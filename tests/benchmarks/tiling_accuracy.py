@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SIDE = 512
-COUNTS = {"train": 100, "good": 100, "bad": 60}
+PARTS = ("train", "good", "bad")
 CONTAMINATION = 0.1
 SEEN_AT = 2  # the real images' maps and masks are compared at 1 / SEEN_AT of the images' size
 LIMITS = (0.3, 0.05)
@@ -67,6 +67,7 @@ def main() -> int:
     scene.add_argument("--modes", nargs="+", default=["whole", "host", "tiles", "position"], choices=list(MODES))
     scene.add_argument("--tile", type=int, default=256)
     scene.add_argument("--stride", type=int, default=192)
+    scene.add_argument("--counts", type=int, nargs=3, default=[100, 100, 60], metavar=("TRAIN", "GOOD", "BAD"))
     scene.add_argument("--repeats", type=int, default=3, help="scenes, each with images of its own")
     scene.add_argument("--json", type=Path)
     scene.set_defaults(run=run_scene)
@@ -95,7 +96,7 @@ def run_scene(args: argparse.Namespace) -> None:
     )
     with tempfile.TemporaryDirectory() as folder:
         for repeat in range(args.repeats):
-            write_scene(Path(folder) / f"{repeat}", seed=repeat)
+            write_scene(Path(folder) / f"{repeat}", counts=args.counts, seed=repeat)
         for model in args.models:
             for mode in args.modes:
                 found = [
@@ -165,8 +166,8 @@ def measure(*, model: str, mode: str, source: str, tile: int, stride: int) -> Ro
     images = real_images(folder) if (folder / "test").is_dir() else scene_images(folder)
     shrink = 2 if mode == "half" else 1
     new = functools.partial(new_detector, model, shrink=shrink)
-    many = model == "vision_patchcore"
-    detector = wrapped(new, mode=mode, tile=tile // shrink, stride=stride // shrink, many=many)
+    most = len(images["train"]) if model == "vision_patchcore" else None
+    detector = wrapped(new, mode=mode, tile=tile // shrink, stride=stride // shrink, most=most)
     detector.fit(images["train"])
     row: Row = {"model": model, "mode": mode, "source": folder.name}
     for part in ("good", "bad"):
@@ -185,13 +186,13 @@ def measure(*, model: str, mode: str, source: str, tile: int, stride: int) -> Ro
     return row | {"seconds": time.perf_counter() - start}
 
 
-def wrapped(new: Callable[[], Any], *, mode: str, tile: int, stride: int, many: bool) -> Any:
-    """Return the detector tiled as the mode says; `many`: its memory grows with the tiles that it is fitted on."""
+def wrapped(new: Callable[[], Any], *, mode: str, tile: int, stride: int, most: int | None) -> Any:
+    """Return the detector tiled as the mode says; `most`: the tiles that it is fitted on at most."""
     if mode == "whole":
         return new()
     from pyimgano.inference.tiling import TiledDetector
 
-    own = {"contamination": CONTAMINATION, "factory": new, "max_fit_tiles": COUNTS["train"] if many else None}
+    own = {"contamination": CONTAMINATION, "factory": new, "max_fit_tiles": most}
     options = {} if mode == "host" else {**own, **OURS[mode]}
     return TiledDetector(detector=new(), tile_size=tile, stride=stride, map_reduce="hann", **options)
 
@@ -236,7 +237,7 @@ def patch_memory() -> type[Any]:
 # The rendered scene.
 
 
-def write_scene(folder: Path, *, seed: int) -> None:
+def write_scene(folder: Path, *, counts: Sequence[int], seed: int) -> None:
     """Write a textured part in one place: light that varies by 1 %, noise of 4 levels, a defect of 8 to 14 pixels."""
     import cv2
 
@@ -246,7 +247,7 @@ def write_scene(folder: Path, *, seed: int) -> None:
     for size, strength in ((4, 6), (16, 25), (64, 30)):
         coarse = rng.normal(0, strength, (SIDE // size, SIDE // size))
         scene += cv2.resize(coarse, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
-    for part, count in COUNTS.items():
+    for part, count in zip(PARTS, counts, strict=True):
         images = np.empty((count, SIDE, SIDE, 3), np.uint8)
         for image in images:
             surface = scene.copy()
@@ -262,7 +263,7 @@ def write_scene(folder: Path, *, seed: int) -> None:
 
 
 def scene_images(folder: Path) -> dict[str, list[Any]]:
-    return {part: list(np.load(folder / f"{part}.npy")) for part in COUNTS}
+    return {part: list(np.load(folder / f"{part}.npy")) for part in PARTS}
 
 
 # The real images.
