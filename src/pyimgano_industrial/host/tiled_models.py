@@ -6,7 +6,7 @@ from functools import wraps
 from types import ModuleType
 from typing import Any
 
-from pyimgano_industrial.host import settings, tiling_flags
+from pyimgano_industrial.host import inference_flags, regions, settings, tiling_flags
 from pyimgano_industrial.host.contract import expect
 from pyimgano_industrial.tiling.detector import TiledDetector
 
@@ -29,12 +29,15 @@ def apply(host: ModuleType) -> None:
     def create_model(*args: Any, **kwargs: Any) -> Any:
         tiling_flags.check()
         detector = create(*args, **kwargs)
-        return TiledDetector(detector=detector, **settings.tiling) if settings.tiling else detector
+        if not settings.tiling:
+            return detector
+        return TiledDetector(detector=detector, **settings.tiling, **regions.for_tiles())
 
     @wraps(report)
     def with_tiling(*args: Any, **kwargs: Any) -> Any:
         payload = report(*args, **kwargs)
-        return {**payload, "tiling": dict(settings.tiling)} if settings.tiling else payload
+        used = {"tiling": dict(settings.tiling), "roi": inference_flags.roi_text}
+        return {**payload, **{name: value for name, value in used.items() if value}}
 
     host.create_model = create_model  # type: ignore[attr-defined]  # the host's module attribute
     setattr(host, _REPORTS[host.__name__], with_tiling)
@@ -48,7 +51,8 @@ def _tile_inference(host: ModuleType) -> None:
     def _wrap_with_tiling(detector: Any, *, tiling: Any, threshold: float | None, u16_max: int | None) -> Any:
         if settings.tiling and tiling.tile_size is None:
             tiling_flags.check()
-        if not settings.tiling or tiling.tile_size is None:
+        inside = regions.for_tiles()
+        if not (settings.tiling or inside) or tiling.tile_size is None:
             return wrap(detector, tiling=tiling, threshold=threshold, u16_max=u16_max)
         tiled = TiledDetector(
             detector=detector,
@@ -59,6 +63,7 @@ def _tile_inference(host: ModuleType) -> None:
             map_reduce=tiling.tile_map_reduce,
             u16_max=u16_max,
             **settings.tiling,
+            **inside,
         )
         if threshold is not None:
             tiled.threshold_ = threshold

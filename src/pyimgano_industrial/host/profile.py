@@ -1,0 +1,35 @@
+"""Seam: --profile and --profile-json of pyimgano-infer say how long an image takes."""
+
+from __future__ import annotations
+
+from functools import wraps
+from types import ModuleType
+from typing import Any
+
+from pyimgano_industrial.host import inference_flags
+from pyimgano_industrial.host.contract import expect
+
+
+def apply(host: ModuleType) -> None:
+    """Add warm-up, p50 and p99 to the printed line and to the JSON."""
+    shown = expect(host, "format_infer_profile_summary", "infer", "total")
+    payload = expect(host, "build_infer_profile_payload", "infer", "total")
+
+    @wraps(shown)
+    def format_infer_profile_summary(**timings: float) -> str:
+        line: str = shown(**timings)
+        found = inference_flags.latency.summary()
+        if not found["images"]:
+            return line
+        return (
+            f"{line}\nprofile: per image warm_up={1e3 * found['warm_up']:.1f}ms p50={1e3 * found['p50']:.1f}ms "
+            f"p99={1e3 * found['p99']:.1f}ms images={found['images']} batch={found['largest_batch']}"
+        )
+
+    @wraps(payload)
+    def build_infer_profile_payload(**values: Any) -> dict[str, Any]:
+        built: dict[str, Any] = payload(**values)
+        return {**built, "latency_seconds": inference_flags.latency.summary()}
+
+    host.format_infer_profile_summary = format_infer_profile_summary  # type: ignore[attr-defined]  # the host's
+    host.build_infer_profile_payload = build_infer_profile_payload  # type: ignore[attr-defined]  # the host's
