@@ -23,6 +23,7 @@ from pyimgano_industrial.core.images import is_plain
 
 Form = Literal["list", "stack", "single", "paths", "path"]
 FORMS: tuple[Form, ...] = ("list", "stack", "single", "paths", "path")
+_MAP_METHODS = ("predict_anomaly_map", "get_anomaly_map")
 _ONE_BY_ONE: tuple[Form, ...] = ("single", "path")
 Scores = NDArray[np.float32]
 Maps = list[NDArray[np.float32]]
@@ -79,9 +80,7 @@ class Calls:
 
     @property
     def has_maps(self) -> bool:
-        return self.passes_once or any(
-            hasattr(self.detector, name) for name in ("predict_anomaly_map", "get_anomaly_map")
-        )
+        return self.passes_once or any(hasattr(self.detector, name) for name in _MAP_METHODS)
 
     @property
     def passes_once(self) -> bool:
@@ -123,10 +122,19 @@ class Calls:
             return found
 
     def maps(self, images: Sequence[NDArray[Any]]) -> Maps:
-        """Return maps [(h, w) float32] from predict_anomaly_map, else from get_anomaly_map on one image at a time."""
-        method = "predict_anomaly_map" if hasattr(self.detector, "predict_anomaly_map") else "get_anomaly_map"
+        """Return maps [(h, w) float32] from predict_anomaly_map, else from get_anomaly_map on one image at a time.
+
+        A wrapper may offer the first where the detector inside has the second only, which its first call tells.
+        """
+        methods = [name for name in _MAP_METHODS if hasattr(self.detector, name)]
         with self._found.lock:
-            maps: Maps = self._call(method, images, as_maps)
+            known = [name for name in methods if name in self._found.forms]
+            try:
+                maps: Maps = self._call((known or methods)[0], images, as_maps)
+            except AttributeError:
+                if known or len(methods) == 1:
+                    raise
+                maps = self._call(methods[1], images, as_maps)
             return maps
 
     def _call(self, method: str, images: Sequence[NDArray[Any]], read: Callable[[Any, int], Any]) -> Any:

@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from pyimgano_industrial.host.contract import expect
+from pyimgano_industrial.host.inference import OURS
 from pyimgano_industrial.inference.latency import Latency
 
 
@@ -28,7 +29,7 @@ def apply(host: ModuleType) -> None:
     ) -> Any:
         from pyimgano.services import inference_service
 
-        if run_inference_impl not in (None, inference_service.run_inference):  # the caller's own inference
+        if run_inference_impl is not None and not hasattr(run_inference_impl, OURS):  # the caller's own inference
             return original(
                 request,
                 process_ok_result=process_ok_result,

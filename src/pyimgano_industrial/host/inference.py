@@ -22,6 +22,7 @@ from pyimgano_industrial.inference.region_detector import RegionDetector
 from pyimgano_industrial.inference.result import Result
 from pyimgano_industrial.inference.run import infer_iter as run_iter
 
+OURS = "_pyimgano_industrial"  # marks what stands in for the host's run_inference
 _FIELDS = ("score", "label", "label_confidence", "rejected", "anomaly_map", "postprocess_summary", "decision_summary")
 
 
@@ -111,6 +112,7 @@ def _service(host: ModuleType) -> None:
         found = list(iterate(host, detector, inputs, latency=latency, **options))
         return result(records=found, timing_seconds=sum(latency.seconds))
 
+    setattr(our_run_inference, OURS, True)
     _replace(host, {"iter_inference_records": iter_inference_records, "run_inference": our_run_inference})
 
 

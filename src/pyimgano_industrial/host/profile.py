@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import wraps
 from types import ModuleType
 from typing import Any
@@ -18,8 +19,8 @@ def apply(host: ModuleType) -> None:
     @wraps(shown)
     def format_infer_profile_summary(**timings: float) -> str:
         line: str = shown(**timings)
-        found = inference_flags.latency.summary()
-        if not found["images"]:
+        found = _of_run(timings["infer"])
+        if found is None:
             return line
         return (
             f"{line}\nprofile: per image warm_up={1e3 * found['warm_up']:.1f}ms p50={1e3 * found['p50']:.1f}ms "
@@ -29,7 +30,14 @@ def apply(host: ModuleType) -> None:
     @wraps(payload)
     def build_infer_profile_payload(**values: Any) -> dict[str, Any]:
         built: dict[str, Any] = payload(**values)
-        return {**built, "latency_seconds": inference_flags.latency.summary()}
+        found = _of_run(values["infer"])
+        return built if found is None else {**built, "latency_seconds": found}
 
     host.format_infer_profile_summary = format_infer_profile_summary  # type: ignore[attr-defined]  # the host's
     host.build_infer_profile_payload = build_infer_profile_payload  # type: ignore[attr-defined]  # the host's
+
+
+def _of_run(infer: float) -> dict[str, float | int] | None:
+    """Return the latencies of the run that took `infer` seconds, None where it was not run by us."""
+    latency = inference_flags.latency
+    return latency.summary() if latency.seconds and math.isclose(sum(latency.seconds), infer, rel_tol=1e-6) else None

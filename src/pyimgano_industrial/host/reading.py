@@ -29,16 +29,9 @@ def apply(host: ModuleType) -> None:
     if name.rpartition(".")[2] in THROUGH_CV2:
         host.cv2 = Decoding(expect(host, "cv2"))  # type: ignore[attr-defined]  # the host's module attribute
         return
-    reader, ours = {
-        "pyimgano.io.image": ("read_image", _read_image),
-        "pyimgano.inference.image_decode": ("load_path_as_rgb_u8_hwc", _load_path),
-        "pyimgano.models._image_batch": ("_load_rgb_path_image", _load_path),
-        "pyimgano.models.ref_patch_distance": ("_as_rgb_u8_hwc", _load_path),
-        "pyimgano.features.torchvision_backbone": ("_as_pil_rgb", None),
-        "pyimgano.features.torchscript_embed": ("_as_pil_rgb", None),
-    }[name]
+    reader, ours = _OURS.get(name, ("_as_pil_rgb", _as_pil))
     original = expect(host, reader)
-    new = wraps(original)(partial(_as_pil, original) if ours is None else ours)
+    new = wraps(original)(ours if name in _OURS else partial(ours, original))
     setattr(host, reader, new)
     rebind(reader, original, new)
 
@@ -63,6 +56,14 @@ def _as_pil(original: Callable[..., Any], item: Any, *, input_color: str) -> Any
     if isinstance(item, (str, Path)):
         return original(read_rgb(item), input_color="rgb")
     return original(item, input_color=input_color)
+
+
+_OURS: dict[str, tuple[str, Callable[..., Any]]] = {
+    "pyimgano.io.image": ("read_image", _read_image),
+    "pyimgano.inference.image_decode": ("load_path_as_rgb_u8_hwc", _load_path),
+    "pyimgano.models._image_batch": ("_load_rgb_path_image", _load_path),
+    "pyimgano.models.ref_patch_distance": ("_as_rgb_u8_hwc", _load_path),
+}
 
 
 class Decoding:
