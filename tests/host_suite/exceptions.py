@@ -25,7 +25,8 @@ EXCEPTIONS: dict[str, tuple[str, str]] = {
     "tests.test_feature_structural::test_structural_features_extractor_error_mode_zeros": _EMPTY,
     "tests.test_integration.TestErrorHandling::test_invalid_image_path": _EMPTY,
     "tests.test_integration_workbench_train_then_infer::test_integration_train_then_infer_from_run_manifest": _EMPTY,
-    "tests.test_integration_workbench_train_then_infer::test_integration_train_then_infer_infer_config_manifest": _EMPTY,
+    "tests.test_integration_workbench_train_then_infer"
+    "::test_integration_train_then_infer_infer_config_manifest": _EMPTY,
     "tests.test_workbench_manifest_smoke::test_workbench_manifest_per_image_jsonl_includes_meta": _EMPTY,
     "tests.test_infer_cli_infer_config::test_infer_cli_supports_infer_config_defects_hysteresis": _OWN_SIZE,
     "tests.test_infer_cli_infer_config::test_infer_cli_supports_infer_config_defects_shape_filters": _OWN_SIZE,

@@ -25,6 +25,7 @@ Form = Literal["list", "stack", "single", "paths", "path"]
 FORMS: tuple[Form, ...] = ("list", "stack", "single", "paths", "path")
 _MAP_METHODS = ("predict_anomaly_map", "get_anomaly_map")
 _ONE_BY_ONE: tuple[Form, ...] = ("single", "path")
+_NO_MATTER_OF_FORM = (RuntimeError, MemoryError, ArithmeticError)
 Scores = NDArray[np.float32]
 Maps = list[NDArray[np.float32]]
 
@@ -67,7 +68,9 @@ class Calls:
 
     A method is tried with a list, a stacked batch, single images, a list of files and single files, in this order, on
     the first batch only; the error of the first form reaches the user when none works. A form that was found on one
-    image is tried once more on the first batch of several. Calls from several threads run one after the other.
+    image is tried once more on the first batch of several. The form of one method is the first guess for the next,
+    and an error there that no form can cause (a RuntimeError, no memory) ends the search: a map call that is broken
+    runs once. Calls from several threads run one after the other.
     """
 
     def __init__(self, detector: Any, found: Found | None = None) -> None:
@@ -142,12 +145,15 @@ class Calls:
         kept = self._found.forms.get(method)
         if kept is not None and (method in self._found.proven or len(images) == 1):
             return read(_in_form(kept, call, images), len(images))
+        guess = kept or next(iter(self._found.forms.values()), None)
         forms = _ONE_BY_ONE if method == "get_anomaly_map" else FORMS
         first: Exception | None = None
-        for form in sorted(forms, key=lambda form: form != kept):
+        for form in sorted(forms, key=lambda form: form != guess):
             try:
                 result = read(_in_form(form, call, images), len(images))
             except Exception as error:  # noqa: BLE001 - the detector's: any error may mean "not in this form"
+                if form == guess and isinstance(error, _NO_MATTER_OF_FORM):
+                    raise
                 first = first or error
             else:
                 self._found.forms[method] = form
