@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import wraps
 from types import ModuleType
@@ -39,6 +40,7 @@ def apply(host: ModuleType) -> None:
         latency = Latency()
         found = inference_service.iter_inference_records(on_error="report", **_options(request, latency))
         processed = errors = 0
+        first = ""
         for index, (path, result) in enumerate(zip(request.inputs, found, strict=True)):
             try:
                 if result.error is None:
@@ -51,9 +53,12 @@ def apply(host: ModuleType) -> None:
             if failed is None:
                 continue
             errors += 1
+            first = first or f"{failed}"
             handle_error(index=index, input_path=f"{path}", exc=failed, stage=stage)
             if 0 < request.max_errors <= errors:
                 break
+        if errors:
+            print(f"{errors} of {processed} images have no result; first: {first}", file=sys.stderr)
         return finished(
             processed=processed,
             errors=errors,

@@ -5,6 +5,7 @@ What the host's own tests and callers patch, `score_and_maps` of the module that
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial, wraps
 from types import ModuleType
@@ -14,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano_industrial.core.calls import Images, Maps, Scores
+from pyimgano_industrial.core.errors import ImageError, IndustrialWarning
 from pyimgano_industrial.core.images import read_rgb
+from pyimgano_industrial.host import inference_flags
 from pyimgano_industrial.host.contract import expect, rebind
 from pyimgano_industrial.inference.forward import Forward, OnePass, run
 from pyimgano_industrial.inference.latency import Latency
@@ -24,6 +27,11 @@ from pyimgano_industrial.inference.run import infer_iter as run_iter
 
 OURS = "_pyimgano_industrial"  # marks what stands in for the host's run_inference
 _FIELDS = ("score", "label", "label_confidence", "rejected", "anomaly_map", "postprocess_summary", "decision_summary")
+
+# Models of the host whose score of an image changes with the other images of the call.
+COMPARES_A_BATCH = frozenset(
+    {"VisionCookDistance", "VisionExtraTreesDensity", "VisionROD", "VisionSOS", "VisionStructuralExtraTreesDensity"}
+)
 
 
 def apply(host: ModuleType) -> None:
@@ -109,7 +117,12 @@ def _service(host: ModuleType) -> None:
     @wraps(run_inference)
     def our_run_inference(*, detector: Any, inputs: Iterable[Any], **options: Any) -> Any:
         latency = Latency()
-        found = list(iterate(host, detector, inputs, latency=latency, **options))
+        try:
+            found = list(iterate(host, detector, inputs, latency=latency, **options))
+        except ImageError as error:
+            if not inference_flags.can_report:
+                raise
+            raise ImageError(f"{error}; --on-error report goes on with the others") from error
         return result(records=found, timing_seconds=sum(latency.seconds))
 
     setattr(our_run_inference, OURS, True)
@@ -136,6 +149,13 @@ def iterate(
     """Run our inference with the host's autocast, its timing, and what was patched into the host's module."""
     clock = latency if timing is None else _Clock(timing, latency)
     target = detector.detector if isinstance(detector, RegionDetector) else detector
+    if type(target).__name__ in COMPARES_A_BATCH and type(target).__module__.startswith("pyimgano."):
+        warnings.warn(
+            f"a {type(target).__name__} scores an image against the others of its batch, so that its score changes "
+            f"with them; choose another model where each image must be judged by itself",
+            IndustrialWarning,
+            stacklevel=3,
+        )
     return run_iter(
         detector,
         inputs,
@@ -162,7 +182,5 @@ class _Clock(Latency):
         self._timing, self._other = timing, other
 
     def add(self, seconds: float, images: int) -> None:
-        from pyimgano_industrial.host import inference_flags
-
         self._timing.seconds += seconds
         (self._other or inference_flags.latency).add(seconds, images)

@@ -11,16 +11,18 @@ from pyimgano_industrial.inference.rois import RoiLike, parse_roi
 roi: RoiLike | None = None
 roi_text: str | None = None
 latency = Latency()
+can_report = False  # whether the command has --on-error
 
 
 def reset() -> None:
     """Return to the defaults, at the start of every command."""
-    global roi, roi_text, latency
-    roi, roi_text, latency = None, None, Latency()
+    global roi, roi_text, latency, can_report
+    roi, roi_text, latency, can_report = None, None, Latency(), False
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add --roi where a model runs, and --on-error where the host can go on after an error."""
+    global can_report
     options = {option for action in parser._actions for option in action.option_strings}
     group = parser.add_argument_group("inference (pyimgano-industrial)")
     group.add_argument(
@@ -32,7 +34,8 @@ def add(parser: argparse.ArgumentParser) -> None:
             "Only pixels inside count in scores, threshold and maps; needs a model with anomaly maps"
         ),
     )
-    if "--continue-on-error" in options:
+    can_report = "--continue-on-error" in options
+    if can_report:
         group.add_argument(
             "--on-error",
             action=_StoreOnError,

@@ -10,6 +10,8 @@ from typing import Any
 from pyimgano_industrial.host import inference_flags
 from pyimgano_industrial.host.contract import expect
 
+_ALL_AT_ONCE = " (one batch: p50 and p99 are the warm-up's; see --batch-size)"
+
 
 def apply(host: ModuleType) -> None:
     """Add warm-up, p50 and p99 to the printed line and to the JSON."""
@@ -25,6 +27,7 @@ def apply(host: ModuleType) -> None:
         return (
             f"{line}\nprofile: per image warm_up={1e3 * found['warm_up']:.1f}ms p50={1e3 * found['p50']:.1f}ms "
             f"p99={1e3 * found['p99']:.1f}ms images={found['images']} batch={found['largest_batch']}"
+            f"{_ALL_AT_ONCE if found['images'] == found['largest_batch'] else ''}"
         )
 
     @wraps(payload)

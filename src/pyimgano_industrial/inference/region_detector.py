@@ -45,7 +45,7 @@ class RegionDetector:
         self.detector = detector
         self.rois = Rois(roi)
         self.reduce = self.reducer(score_reduce, topk=score_topk, quantile=score_quantile)
-        self.contamination = getattr(detector, "contamination", 0.1) if contamination is None else contamination
+        self.contamination = _contamination(detector) if contamination is None else contamination
 
     @staticmethod
     def reducer(mode: ScoreReduce, *, topk: float = 0.1, quantile: float = 0.99) -> Callable[[NDArray[Any]], float]:
@@ -100,9 +100,17 @@ def check_maps(detector: Any) -> None:
     """Raise RegionError for a detector that gives no maps."""
     if not calls_of(detector).has_maps:
         raise RegionError(
-            f"a region of interest needs a detector with anomaly maps; a {type(detector).__name__} has none: wrap it "
-            f"in TiledDetector(roi=...), or choose another"
+            f"a region of interest needs a detector with anomaly maps; a {type(detector).__name__} has none: tile it "
+            f"(TiledDetector(roi=...), --tile-size in the commands), or choose another"
         )
+
+
+def _contamination(detector: Any) -> float:
+    """Return the detector's own, that of the detector inside where it leaves it open, else 0.1."""
+    inner = getattr(detector, "detector", None)
+    owns = (getattr(one, "contamination", None) for one in (detector, inner))
+    found: float = next((own for own in owns if own is not None), 0.1)
+    return found
 
 
 def as_images(batch: Sequence[Frame]) -> Images:
