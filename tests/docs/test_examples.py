@@ -29,7 +29,18 @@ def check_tiling_4k(folder: Path, shown: str) -> None:
         assert struct.unpack(">II", (folder / name).read_bytes()[16:24]) == size
 
 
-CHECKS = {"tiling_4k.py": check_tiling_4k}
+def check_infer_arrays(folder: Path, shown: str) -> None:
+    """Its two dents are found, the clamp is not, the damaged file is named, and the map shows the dent."""
+    assert {path.name for path in folder.iterdir()} == {"part.png", "broken.png", "map.npy"}
+    assert [line.endswith("defective: True") for line in shown.splitlines()[:4]] == [False, True, False, True]
+    assert "cannot read broken.png" in shown.splitlines()[4]
+    anomaly_map = np.load(folder / "map.npy")
+    assert anomaly_map.shape == (480, 640) and not anomaly_map[:40].any()
+    y, x = np.unravel_index(anomaly_map.argmax(), anomaly_map.shape)
+    assert 200 <= y < 224 and 300 <= x < 324
+
+
+CHECKS = {"tiling_4k.py": check_tiling_4k, "infer_arrays.py": check_infer_arrays}
 
 
 def test_every_example_has_a_check() -> None:
