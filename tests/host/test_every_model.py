@@ -49,7 +49,7 @@ def takes_features(name: str) -> bool:
 def needs_more(name: str, found: dict[str, Any]) -> bool:
     """Whether a model needs torch, or is one of anomalib's, which needs a checkpoint."""
     error = found.get("error", "")
-    return "torch" in error or (name.endswith("_anomalib") or name == "vision_anomalib_checkpoint") and bool(error)
+    return "torch" in error or ((name.endswith("_anomalib") or name == "vision_anomalib_checkpoint") and bool(error))
 
 
 @pytest.fixture(scope="module")

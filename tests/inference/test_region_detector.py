@@ -123,7 +123,7 @@ def test_two_regions_are_an_error() -> None:
 
 
 def test_a_detector_without_maps_cannot_look_at_a_region() -> None:
-    message = "a region of interest needs a detector with anomaly maps; a ScoresOnly has none: wrap it in TiledDetector"
+    message = "a region of interest needs a detector with anomaly maps; a ScoresOnly has none: tile it"
     with pytest.raises(RegionError, match=message):
         RegionDetector(detectors.ScoresOnly(), roi=BOX)
     with pytest.raises(RegionError, match=message):

@@ -64,7 +64,7 @@ def test_a_region_that_does_not_fit_names_the_image() -> None:
 
 
 def test_a_folder_without_masks_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(RegionError, match="a folder of regions must hold mask images; .* holds none"):
+    with pytest.raises(RegionError, match=r"a folder of regions must hold mask images; .* holds none"):
         Rois(tmp_path)
 
 

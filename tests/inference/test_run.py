@@ -58,7 +58,7 @@ def test_a_broken_file_is_an_error_that_names_it(files: list[Path]) -> None:
         infer(detectors.ListOnly(), files[:2])
     with pytest.raises(ImageError, match=r"bolt2.png: the file \(60 bytes\) is truncated, damaged or not an image"):
         infer(detectors.ListOnly(), files[2:])
-    with pytest.raises(ImageError, match="image file not found: .*nowhere.png"):
+    with pytest.raises(ImageError, match=r"image file not found: .*nowhere.png"):
         infer(detectors.ListOnly(), ["nowhere.png"])
 
 

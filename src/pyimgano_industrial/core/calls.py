@@ -151,7 +151,7 @@ class Calls:
         for form in sorted(forms, key=lambda form: form != guess):
             try:
                 result = read(_in_form(form, call, images), len(images))
-            except Exception as error:  # noqa: BLE001 - the detector's: any error may mean "not in this form"
+            except Exception as error:
                 if form == guess and isinstance(error, _NO_MATTER_OF_FORM):
                     raise
                 first = first or error

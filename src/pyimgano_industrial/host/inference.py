@@ -112,21 +112,26 @@ def _service(host: ModuleType) -> None:
 
     @wraps(records)
     def iter_inference_records(*, detector: Any, inputs: Iterable[Any], **options: Any) -> Iterator[Result]:
-        return iterate(host, detector, inputs, **options)
+        return _saying_how_to_go_on(iterate(host, detector, inputs, **options))
 
     @wraps(run_inference)
     def our_run_inference(*, detector: Any, inputs: Iterable[Any], **options: Any) -> Any:
         latency = Latency()
-        try:
-            found = list(iterate(host, detector, inputs, latency=latency, **options))
-        except ImageError as error:
-            if not inference_flags.can_report:
-                raise
-            raise ImageError(f"{error}; --on-error report goes on with the others") from error
+        found = list(_saying_how_to_go_on(iterate(host, detector, inputs, latency=latency, **options)))
         return result(records=found, timing_seconds=sum(latency.seconds))
 
     setattr(our_run_inference, OURS, True)
     _replace(host, {"iter_inference_records": iter_inference_records, "run_inference": our_run_inference})
+
+
+def _saying_how_to_go_on(found: Iterator[Result]) -> Iterator[Result]:
+    """Name the flag that goes on after an image that cannot be read, where the command has it."""
+    try:
+        yield from found
+    except ImageError as error:
+        if not inference_flags.can_report:
+            raise
+        raise ImageError(f"{error}; --on-error report goes on with the others") from error
 
 
 def _replace(host: ModuleType, names: dict[str, Callable[..., Any]]) -> None:
