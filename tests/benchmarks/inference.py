@@ -36,7 +36,7 @@ class Bench:
     found: list[Row] = field(default_factory=list)
 
     def interleaved(self, tasks: dict[str, Row]) -> dict[str, list[Row]]:
-        """Run every task once a round, every second round in reverse: memory that one just freed is cheap for the next."""
+        """Run every task once a round, in turns of order: memory that one run has just freed is cheap for the next."""
         rows: dict[str, list[Row]] = {name: [] for name in tasks}
         for number in range(self.rounds):
             for name in list(tasks)[:: -1 if number % 2 else 1]:
