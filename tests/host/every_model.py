@@ -1,6 +1,7 @@
 """Scores three images with host models, as files and as arrays, together and alone, and prints what came of each.
 
-Run as a program by test_every_model.py: `every_model.py NAME...`; prints one line of JSON a model.
+Run as a program by test_every_model.py: `every_model.py NAME...`; prints one line of JSON a model. With --torch
+first, the host's optional libraries may be used, and networks have random weights.
 """
 
 from __future__ import annotations
@@ -70,12 +71,12 @@ def shrink(detector: Any) -> None:
         features.resize = (5, 5)
 
 
-def tried(name: str, normal: list[str], files: list[str], arrays: list[np.ndarray]) -> dict[str, Any]:
+def tried(name: str, normal: list[str], files: list[str], arrays: list[np.ndarray], **keywords: Any) -> dict[str, Any]:
     from pyimgano.models import create_model
 
     try:
         np.random.seed(0)  # the host's models draw from the global generator
-        detector = create_model(name)
+        detector = create_model(name, **keywords)
         shrink(detector)
         detector.fit(normal)
         return differences(detector, files, arrays)
@@ -84,7 +85,11 @@ def tried(name: str, normal: list[str], files: list[str], arrays: list[np.ndarra
 
 
 def main(names: list[str]) -> None:
-    sys.meta_path.insert(0, Denied())
+    keywords: dict[str, Any] = {}
+    if names[0] == "--torch":
+        names, keywords = names[1:], {"pretrained": False}
+    else:
+        sys.meta_path.insert(0, Denied())
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
     with tempfile.TemporaryDirectory() as folder:
@@ -92,7 +97,7 @@ def main(names: list[str]) -> None:
         arrays = [image(100), image(101, spot=True), image(102)]
         files = [save(one, Path(folder) / f"test{index}.png") for index, one in enumerate(arrays)]
         for name in names:
-            print(json.dumps([name, tried(name, normal, files, arrays)]), flush=True)
+            print(json.dumps([name, tried(name, normal, files, arrays, **keywords)]), flush=True)
 
 
 if __name__ == "__main__":

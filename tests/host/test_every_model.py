@@ -92,3 +92,16 @@ def test_exactly_the_models_that_warn_depend_on_the_other_images(found: dict[str
     assert alone == RELATIVE
     code = "from pyimgano.models import create_model\nprint(*(type(create_model(name)).__name__ for name in %r))"
     assert set(python(code % sorted(RELATIVE)).split()) == COMPARES_A_BATCH
+
+
+TORCH = ("vision_resnet18_knn", "vision_resnet18_ecod", "vision_patchcore_lite_map")
+
+
+@pytest.mark.slow
+def test_networks_give_the_same_image_the_same_score() -> None:
+    """A representative few, with random weights; `tox -e torch` has what they need."""
+    pytest.importorskip("torchvision")
+    printed = run(sys.executable, str(Path(__file__).with_name("every_model.py")), "--torch", *TORCH).stdout
+    rows = dict(json.loads(line) for line in printed.splitlines() if line.startswith('["'))
+    assert rows.keys() == set(TORCH)
+    assert {name: row for name, row in rows.items() if "error" in row or max(row.values()) > 1e-6} == {}
