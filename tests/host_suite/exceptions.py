@@ -10,6 +10,10 @@ _OWN_SIZE = (
     "expects boxes in the pixels of a map smaller than its image; our maps have the image's own size",
     "tests/inference/test_forward.py::test_a_map_comes_at_the_size_of_its_image",
 )
+_BY_NAME = (
+    "its detector answers by the text of a path; ours hands over the decoded image",
+    "tests/host/test_infer_command.py::test_on_error_report_goes_on_and_names_the_file",
+)
 
 # Host test -> (reason, our test).
 EXCEPTIONS: dict[str, tuple[str, str]] = {
@@ -18,10 +22,7 @@ EXCEPTIONS: dict[str, tuple[str, str]] = {
         "tests/tiling/test_grid.py::test_positions_are_those_of_the_host",
     ),
     "tests.test_infer_cli_production_guardrails_v1"
-    "::test_infer_cli_continue_on_error_records_error_lines_and_returns_nonzero": (
-        "its detector fails by the text of a path; ours hands over the image",
-        "tests/host/test_infer_command.py::test_on_error_report_goes_on_and_names_the_file",
-    ),
+    "::test_infer_cli_continue_on_error_records_error_lines_and_returns_nonzero": _BY_NAME,
     "tests.test_feature_structural::test_structural_features_extractor_error_mode_zeros": _EMPTY,
     "tests.test_integration.TestErrorHandling::test_invalid_image_path": _EMPTY,
     "tests.test_integration_workbench_train_then_infer::test_integration_train_then_infer_from_run_manifest": _EMPTY,
@@ -32,6 +33,6 @@ EXCEPTIONS: dict[str, tuple[str, str]] = {
     "tests.test_infer_cli_infer_config::test_infer_cli_supports_infer_config_defects_shape_filters": _OWN_SIZE,
     "tests.test_infer_cli_infer_config::test_infer_cli_supports_infer_config_defects_merge_nearby": _OWN_SIZE,
     "tests.test_infer_cli_infer_config"
-    "::test_infer_cli_infer_config_recalibrates_pixel_threshold_when_train_dir_provided": _OWN_SIZE,
+    "::test_infer_cli_infer_config_recalibrates_pixel_threshold_when_train_dir_provided": _BY_NAME,
     "tests.test_infer_cli_smoke::test_infer_cli_smoke_defects_image_space_and_overlays": _OWN_SIZE,
 }
