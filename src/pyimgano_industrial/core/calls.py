@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano_industrial.core.errors import IndustrialError
-from pyimgano_industrial.core.images import is_plain
+from pyimgano_industrial.core.images import IMAGE_SUFFIXES, is_plain
 
 Form = Literal["list", "stack", "single", "paths", "path"]
 FORMS: tuple[Form, ...] = ("list", "stack", "single", "paths", "path")
@@ -273,9 +273,14 @@ def _files(images: Sequence[NDArray[Any]], folder: Path) -> list[str]:
     return [
         f"{path}"
         if path is not None and is_plain(path)
-        else f"{_write(image, folder / f'{index:06}' / Path(name).name)}"
+        else f"{_write(image, folder / f'{index:06}' / _file_name(name))}"
         for index, (image, path, name) in enumerate(zip(images, paths, names, strict=True))
     ]
+
+
+def _file_name(name: str) -> str:
+    path = Path(name)
+    return path.name if path.suffix.lower() in IMAGE_SUFFIXES else f"{path.name}.png"
 
 
 def _write(image: NDArray[Any], path: Path) -> Path:
