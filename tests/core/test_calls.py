@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
-from pyimgano_industrial.core.calls import Calls, DetectorOutputError, as_maps, as_scores
+from pyimgano_industrial.core.calls import Calls, DetectorOutputError, Found, as_maps, as_scores, calls_of
 
 IMAGES = [np.full((4, 6, 3), value, np.uint8) for value in (10, 20, 30)]
 
@@ -156,3 +158,63 @@ def test_a_map_of_one_row_keeps_its_shape() -> None:
 def test_a_map_that_is_no_image_is_an_error() -> None:
     with pytest.raises(DetectorOutputError, match="one map"):
         as_maps(np.zeros((3, 4)), 3)
+
+
+def test_what_was_found_out_is_kept_with_the_detector() -> None:
+    detector = SingleOnly()
+    calls_of(detector).scores(IMAGES)
+    before = detector.calls
+    calls_of(detector).scores(IMAGES)
+    assert detector.calls == before + len(IMAGES)
+
+
+def test_what_was_found_out_pickles() -> None:
+    found = Found()
+    Calls(SingleOnly(), found).scores(IMAGES)
+    assert pickle.loads(pickle.dumps(found)).forms == {"decision_function": "single"}
+
+
+def test_a_form_found_on_one_image_is_checked_on_several() -> None:
+    """One image in a list and one image are told apart by the second batch only."""
+
+    class FirstOnly(Recorder):
+        def decision_function(self, images: Any) -> list[float]:
+            return [self.score(images[0])] if isinstance(images, list) else [self.score(images)]
+
+    calls = Calls(FirstOnly())
+    assert calls.scores(IMAGES[:1])[0].tolist() == [10]
+    assert calls.scores(IMAGES)[0].tolist() == [10, 20, 30]
+
+
+@pytest.mark.parametrize(("error", "count"), [(RuntimeError, 1), (ZeroDivisionError, 1), (TypeError, 5)])
+def test_an_error_that_no_form_causes_ends_the_search(error: type[Exception], count: int) -> None:
+    class Broken(ListOnly):
+        tries = 0
+
+        def predict_anomaly_map(self, images: object) -> None:
+            self.tries += isinstance(images, (list, np.ndarray, str))
+            raise error("no map")
+
+    detector = Broken()
+    calls = Calls(detector)
+    calls.scores(IMAGES[:1])
+    with pytest.raises(error, match="no map"):
+        calls.maps(IMAGES[:1])
+    assert detector.tries == count
+
+
+def test_a_detector_that_reads_files_gets_the_image_s_own_file(tmp_path: Path) -> None:
+    from pyimgano_industrial.core.calls import Images
+
+    path = tmp_path / "bolt.png"
+    assert cv2.imwrite(str(path), IMAGES[0])
+
+    class Names:
+        def decision_function(self, paths: list[str]) -> list[float]:
+            self.seen = [Path(one) for one in paths]
+            return [1.0] * len(paths)
+
+    detector = Names()
+    Calls(detector).scores(Images(IMAGES[:2], paths=[path, None], names=["bolt.png", "image 1"]))
+    assert detector.seen[0] == path
+    assert detector.seen[1].name == "image 1.png"

@@ -15,7 +15,15 @@ from PIL import Image
 import trees
 from pyimgano_industrial.core import images
 from pyimgano_industrial.core.errors import DatasetNotFoundError, ImageError
-from pyimgano_industrial.core.images import image_size, read_raw, read_rgb, significant_bits, stored_bits, to_uint8
+from pyimgano_industrial.core.images import (
+    image_size,
+    is_plain,
+    read_raw,
+    read_rgb,
+    significant_bits,
+    stored_bits,
+    to_uint8,
+)
 
 RAMP = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3) * 10
 
@@ -260,3 +268,15 @@ def test_the_size_comes_from_the_header_alone(tmp_path: Path) -> None:
     path = trees.write(tmp_path / "long.png", np.random.default_rng(0).integers(0, 255, (64, 32, 3), dtype=np.uint8))
     path.write_bytes(path.read_bytes()[:100])
     assert image_size(path) == (64, 32)
+
+
+def test_a_plain_file_is_read_alike_by_every_reader(tmp_path: Path) -> None:
+    pixels = np.zeros((4, 6, 3), np.uint8)
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.fromarray(pixels).save(tmp_path / "plain.png")
+    Image.fromarray(pixels).save(tmp_path / "turned.jpg", exif=turned)
+    assert cv2.imwrite(str(tmp_path / "deep.png"), pixels.astype(np.uint16))
+    (tmp_path / "empty.png").write_bytes(b"")
+    names = ("plain.png", "turned.jpg", "deep.png", "empty.png", "nowhere.png")
+    assert [is_plain(tmp_path / name) for name in names] == [True, False, False, False, False]

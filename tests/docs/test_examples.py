@@ -46,7 +46,19 @@ def check_threshold(folder: Path, shown: str) -> None:
     assert Calibration.from_infer_config(config, level="pixel") is not None
 
 
-CHECKS = {"threshold.py": check_threshold, "tiling_4k.py": check_tiling_4k}
+def check_infer_arrays(folder: Path, shown: str) -> None:
+    """Its two dents are found, the clamp is not, the damaged file is named, and the map shows the dent."""
+    assert {path.name for path in folder.iterdir()} == {"part.png", "broken.png", "map.npy"}
+    assert [line.endswith("defective: True") for line in shown.splitlines()[:4]] == [False, True, False, True]
+    assert "cannot read broken.png" in shown.splitlines()[4]
+    anomaly_map = np.load(folder / "map.npy")
+    assert anomaly_map.shape == (480, 640)
+    assert not anomaly_map[:40].any()
+    y, x = np.unravel_index(anomaly_map.argmax(), anomaly_map.shape)
+    assert (y - 200) // 24 == (x - 300) // 24 == 0
+
+
+CHECKS = {"infer_arrays.py": check_infer_arrays, "threshold.py": check_threshold, "tiling_4k.py": check_tiling_4k}
 
 
 def test_every_example_has_a_check() -> None:

@@ -58,7 +58,10 @@ def collect() -> dict[str, Any]:
             for seam in seams.SEAMS:
                 try:
                     import_module(seam.module)
-                except ImportError as error:  # no OpenCV, for example: the host itself cannot be imported
+                except ImportError as error:
+                    if (error.name or "").partition(".")[0] in ("torch", "torchvision"):
+                        continue  # an optional library of the host: its models, and our seam, wait for it
+                    # without OpenCV, for example, the host itself cannot be imported
                     unimportable[seam] = f"host module does not import: {error}"
     opencv = opencv_distributions()
     report = {

@@ -1,9 +1,17 @@
-"""How one detector is called: found out on the first batch, then kept."""
+"""How one detector is called: found out on the first batch, then kept.
+
+What a method returns is read by these rules. Scores: one number an image, in any shape of that size, a tensor or a
+list. Maps: one (h, w) an image, with or without an axis of one channel, as one array or as a list of any sizes. A
+tuple or list of two is (scores, maps) only if its second part has two axes or more; two numbers are two scores.
+"""
 
 from __future__ import annotations
 
 import tempfile
+import threading
+import weakref
 from collections.abc import Callable, Sequence
+from inspect import getattr_static
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,74 +19,173 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano_industrial.core.errors import IndustrialError
+from pyimgano_industrial.core.images import IMAGE_SUFFIXES, is_plain
 
-Form = Literal["list", "stack", "single", "paths"]
-FORMS: tuple[Form, ...] = ("list", "stack", "single", "paths")
+Form = Literal["list", "stack", "single", "paths", "path"]
+FORMS: tuple[Form, ...] = ("list", "stack", "single", "paths", "path")
+_MAP_METHODS = ("predict_anomaly_map", "get_anomaly_map")
+_ONE_BY_ONE: tuple[Form, ...] = ("single", "path")
+_NO_MATTER_OF_FORM = (RuntimeError, MemoryError, ArithmeticError)
+Scores = NDArray[np.float32]
+Maps = list[NDArray[np.float32]]
 
 
 class DetectorOutputError(IndustrialError, ValueError):
     """A detector returned something that is not one finite score, or one map, an image."""
 
 
+class Images(list[NDArray[Any]]):
+    """A batch of images that remembers their names, and the files they came from, for detectors that read files only.
+
+    paths: one an image, None where there is no file.
+    """
+
+    def __init__(
+        self, images: Sequence[NDArray[Any]], *, paths: Sequence[Path | str | None], names: Sequence[str]
+    ) -> None:
+        super().__init__(images)
+        self.paths = tuple(paths)
+        self.names = tuple(names)
+
+
+class Found:
+    """What was found out about one detector: the form of each method, and the lock under which it is called."""
+
+    def __init__(self) -> None:
+        self.forms: dict[str, Form] = {}
+        self.proven: set[str] = set()  # methods whose form has worked on more than one image
+        self.lock = threading.RLock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, lock=threading.RLock())
+
+
 class Calls:
     """Calls a detector's methods on lists of images (H, W[, C]) of one size, in the form that each method takes.
 
-    A method is tried with a list, a stacked batch, single images, and lossless temporary files, in this order, on
-    the first batch only; the error of the first form reaches the user when none works.
+    A method is tried with a list, a stacked batch, single images, a list of files and single files, in this order, on
+    the first batch only; the error of the first form reaches the user when none works. A form that was found on one
+    image is tried once more on the first batch of several. The form of one method is the first guess for the next,
+    and an error there that no form can cause (a RuntimeError, no memory) ends the search: a map call that is broken
+    runs once. Calls from several threads run one after the other.
     """
 
-    def __init__(self, detector: Any) -> None:
+    def __init__(self, detector: Any, found: Found | None = None) -> None:
         self.detector = detector
-        self._forms: dict[str, Form] = {}
+        self._found = found or Found()
 
     @property
     def has_scores(self) -> bool:
-        return hasattr(self.detector, "score_and_map") or hasattr(self.detector, "decision_function")
+        return hasattr(self.detector, "decision_function")
 
     @property
     def has_maps(self) -> bool:
-        return any(hasattr(self.detector, name) for name in ("score_and_map", "predict_anomaly_map", "get_anomaly_map"))
+        return self.passes_once or any(hasattr(self.detector, name) for name in _MAP_METHODS)
+
+    @property
+    def passes_once(self) -> bool:
+        """Whether scores and maps come together.
+
+        A wrapper that hands unknown names on has not wrapped this method: calling it would leave the wrapper out.
+        """
+        return getattr_static(self.detector, "score_and_map", None) is not None
 
     def scores_and_maps(
         self, images: Sequence[NDArray[Any]], *, want_scores: bool, want_maps: bool
-    ) -> tuple[NDArray[np.float32] | None, list[NDArray[np.float32]] | None]:
+    ) -> tuple[Scores | None, Maps | None]:
         """Return scores (N,) float32 and maps [(h, w) float32], each None when not wanted; one pass where possible."""
-        count = len(images)
-        if want_maps and hasattr(self.detector, "score_and_map"):
-            return self._call("score_and_map", images, lambda found: _pair(found, count))  # type: ignore[no-any-return]
-        maps = self._maps(images) if want_maps else None
-        if not want_scores:
-            return None, maps
-        if not hasattr(self.detector, "decision_function"):
-            found = maps if maps is not None else self._maps(images)
-            return np.array([one.max() for one in found], np.float32), maps
-        return self._call("decision_function", images, lambda found: as_scores(found, count)), maps
+        with self._found.lock:
+            if self.passes_once and (want_maps or not self.has_scores):
+                scores, maps = self.score_and_map(images)
+            elif not want_scores:
+                return None, self.maps(images)
+            elif not self.has_scores:
+                maps = self.maps(images)
+                scores = np.array([one.max() for one in maps], np.float32)
+            else:
+                scores, found = self.scores(images)
+                if not want_maps:
+                    return scores, None
+                maps = self.maps(images) if found is None else found
+            return scores, maps if want_maps else None
 
-    def _maps(self, images: Sequence[NDArray[Any]]) -> list[NDArray[np.float32]]:
-        method = "predict_anomaly_map" if hasattr(self.detector, "predict_anomaly_map") else "get_anomaly_map"
-        if method == "get_anomaly_map":
-            self._forms.setdefault(method, "single")
-        maps: list[NDArray[np.float32]] = self._call(method, images, lambda found: as_maps(found, len(images)))
-        return maps
+    def score_and_map(self, images: Sequence[NDArray[Any]]) -> tuple[Scores, Maps]:
+        """Return scores (N,) and maps of a detector that gives both in one pass."""
+        with self._found.lock:
+            pair: tuple[Scores, Maps] = self._call("score_and_map", images, _read_pair)
+            return pair
 
-    def _call(self, method: str, images: Sequence[NDArray[Any]], read: Callable[[Any], Any]) -> Any:
-        call = getattr(self.detector, method)
-        if method in self._forms:
-            return read(_in_form(self._forms[method], call, images))
-        first: Exception | None = None
-        for form in FORMS:
+    def scores(self, images: Sequence[NDArray[Any]]) -> tuple[Scores, Maps | None]:
+        """Return what decision_function gives: scores (N,) and, from those that return both, maps."""
+        with self._found.lock:
+            found: tuple[Scores, Maps | None] = self._call("decision_function", images, _read_scores)
+            return found
+
+    def maps(self, images: Sequence[NDArray[Any]]) -> Maps:
+        """Return maps [(h, w) float32] from predict_anomaly_map, else from get_anomaly_map on one image at a time.
+
+        A wrapper may offer the first where the detector inside has the second only, which its first call tells.
+        """
+        methods = [name for name in _MAP_METHODS if hasattr(self.detector, name)]
+        with self._found.lock:
+            known = [name for name in methods if name in self._found.forms]
             try:
-                result = read(_in_form(form, call, images))
-            except Exception as error:  # noqa: BLE001 - the detector's: any error may mean "not in this form"
+                maps: Maps = self._call((known or methods)[0], images, as_maps)
+            except AttributeError:
+                if known or len(methods) == 1:
+                    raise
+                maps = self._call(methods[1], images, as_maps)
+            return maps
+
+    def _call(self, method: str, images: Sequence[NDArray[Any]], read: Callable[[Any, int], Any]) -> Any:
+        call = getattr(self.detector, method)
+        kept = self._found.forms.get(method)
+        if kept is not None and (method in self._found.proven or len(images) == 1):
+            return read(_in_form(kept, call, images), len(images))
+        guess = kept or next(iter(self._found.forms.values()), None)
+        forms = _ONE_BY_ONE if method == "get_anomaly_map" else FORMS
+        first: Exception | None = None
+        for form in sorted(forms, key=lambda form: form != guess):
+            try:
+                result = read(_in_form(form, call, images), len(images))
+            except Exception as error:
+                if form == guess and isinstance(error, _NO_MATTER_OF_FORM):
+                    raise
                 first = first or error
             else:
-                self._forms[method] = form
+                self._found.forms[method] = form
+                if len(images) > 1:
+                    self._found.proven.add(method)
                 return result
         assert first is not None
         raise first
 
 
-def as_scores(found: Any, count: int) -> NDArray[np.float32]:
+_known: dict[int, tuple[weakref.ref[Any], Found]] = {}  # by identity: a detector may be unhashable
+_guard = threading.Lock()
+
+
+def calls_of(detector: Any) -> Calls:
+    """Return the Calls of a detector; what is found out is kept as long as the detector lives.
+
+    A detector that cannot be referred to weakly (one with __slots__) is found out anew each time.
+    """
+    with _guard:
+        reference, found = _known.get(id(detector), (None, None))
+        if reference is None or found is None or reference() is not detector:
+            found = Found()
+            try:
+                _known[id(detector)] = weakref.ref(detector), found
+                weakref.finalize(detector, _known.pop, id(detector), None).atexit = False
+            except TypeError:
+                _known.pop(id(detector), None)
+        return Calls(detector, found)
+
+
+def as_scores(found: Any, count: int) -> Scores:
     """Return scores (N,) float32 from (N,), (N, 1), a scalar for one image, or tensors; raises DetectorOutputError."""
     scores = np.asarray(_plain(found), np.float32)
     if scores.size != count:
@@ -88,7 +195,7 @@ def as_scores(found: Any, count: int) -> NDArray[np.float32]:
     return scores.reshape(count)
 
 
-def as_maps(found: Any, count: int) -> list[NDArray[np.float32]]:
+def as_maps(found: Any, count: int) -> Maps:
     """Return maps [(h, w) float32] from (N, h, w), (N, 1, h, w), (N, h, w, 1), or a list of maps of any sizes."""
     if count == 1 and not isinstance(found, (list, tuple)) and np.ndim(_plain(found)) == 2:
         found = [found]
@@ -109,14 +216,35 @@ def _two_axes(one: NDArray[np.float32]) -> NDArray[np.float32]:
     return one[..., 0] if one.ndim == 3 and one.shape[-1] == 1 else one
 
 
-def _pair(found: Any, count: int) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
+def _read_pair(found: Any, count: int) -> tuple[Scores, Maps]:
     scores, maps = found
     return as_scores(scores, count), as_maps(maps, count)
 
 
+def _read_scores(found: Any, count: int) -> tuple[Scores, Maps | None]:
+    """Apply the module's rule: (scores, maps) where the second part has two axes or more, else scores."""
+    if isinstance(found, (tuple, list)) and len(found) == 2 and _has_maps(found[1]):
+        return _read_pair(found, count)
+    return as_scores(found, count), None
+
+
+def _has_maps(part: Any) -> bool:
+    return bool(len(part)) and np.ndim(_plain(part[0])) >= 2 if isinstance(part, (tuple, list)) else _axes(part) >= 2
+
+
+def _axes(part: Any) -> int:
+    """Return the axes of an array or tensor; scores of shape (N, 1) in a list of two have no more than one value."""
+    plain = np.asarray(_plain(part))
+    return plain.ndim if plain.size > 1 else 0
+
+
 def _plain(value: Any) -> Any:
     """Return a tensor of torch as an array; numpy cannot read one that lies on a device or has a gradient."""
-    return value.detach().cpu().numpy() if hasattr(value, "detach") else value
+    if hasattr(value, "detach"):
+        return value.detach().cpu().numpy()
+    if isinstance(value, (list, tuple)) and any(hasattr(one, "detach") for one in value):
+        return [_plain(one) for one in value]
+    return value
 
 
 def _in_form(form: Form, call: Callable[[Any], Any], images: Sequence[NDArray[Any]]) -> Any:
@@ -127,7 +255,8 @@ def _in_form(form: Form, call: Callable[[Any], Any], images: Sequence[NDArray[An
     if form == "single":
         return _gather([call(image) for image in images])
     with tempfile.TemporaryDirectory(prefix="pyimgano-") as folder:
-        return call([str(_write(image, Path(folder) / f"{index:06}.png")) for index, image in enumerate(images)])
+        files = _files(images, Path(folder))
+        return call(files) if form == "paths" else _gather([call(file) for file in files])
 
 
 def _gather(results: list[Any]) -> Any:
@@ -135,6 +264,23 @@ def _gather(results: list[Any]) -> Any:
     if all(isinstance(result, tuple) and len(result) == 2 for result in results):
         return tuple(list(column) for column in zip(*results, strict=True))
     return results
+
+
+def _files(images: Sequence[NDArray[Any]], folder: Path) -> list[str]:
+    """Return the images' own files where they hold the same pixels, else lossless files of the same names."""
+    paths = images.paths if isinstance(images, Images) else (None,) * len(images)
+    names = images.names if isinstance(images, Images) else tuple(f"{index:06}.png" for index in range(len(images)))
+    return [
+        f"{path}"
+        if path is not None and is_plain(path)
+        else f"{_write(image, folder / f'{index:06}' / _file_name(name))}"
+        for index, (image, path, name) in enumerate(zip(images, paths, names, strict=True))
+    ]
+
+
+def _file_name(name: str) -> str:
+    path = Path(name)
+    return path.name if path.suffix.lower() in IMAGE_SUFFIXES else f"{path.name}.png"
 
 
 def _write(image: NDArray[Any], path: Path) -> Path:
@@ -146,5 +292,6 @@ def _write(image: NDArray[Any], path: Path) -> Path:
         )
     ordered = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.ndim == 3 and image.shape[2] == 3 else image
     encoded = cv2.imencode(".png", ordered, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1]
+    path.parent.mkdir()
     path.write_bytes(encoded.tobytes())
     return path

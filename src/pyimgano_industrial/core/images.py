@@ -108,6 +108,17 @@ def stored_bits(path: Path | str) -> int:
     return max(8, *bits)
 
 
+def is_plain(path: Path | str) -> bool:
+    """Return whether every reader decodes a file alike: 8 bits a sample, and upright without its EXIF tag."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as image:
+            return stored_bits(path) == 8 and image.getexif().get(_EXIF_ORIENTATION, 1) == 1
+    except (OSError, UnidentifiedImageError, SyntaxError, Image.DecompressionBombError):
+        return False  # whoever decodes it will say what is wrong
+
+
 def significant_bits(path: Path | str) -> int:
     """Return the bit depth of an image file by the module's rule: 8 from the header alone, 9..16 from its pixels."""
     if stored_bits(path) == 8:

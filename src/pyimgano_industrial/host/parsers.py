@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import wraps
 from types import ModuleType
 
-from pyimgano_industrial.host import settings, threshold_flags, tiling_flags
+from pyimgano_industrial.host import inference_flags, settings, threshold_flags, tiling_flags
 from pyimgano_industrial.host.contract import expect
 from pyimgano_industrial.host.options import preset_names
 from pyimgano_industrial.plugins.manager import plugins
@@ -20,6 +20,7 @@ def apply(host: ModuleType) -> None:
     @wraps(build)
     def build_parser() -> argparse.ArgumentParser:
         settings.reset()
+        inference_flags.reset()
         parser: argparse.ArgumentParser = build()
         extend(parser)
         return parser
@@ -46,6 +47,7 @@ def extend(parser: argparse.ArgumentParser) -> None:
             _add_choices(action, preset_names())
     tiling_flags.add(parser)
     threshold_flags.add(parser)
+    inference_flags.add(parser)
 
 
 def _add_choices(action: argparse.Action, names: Sequence[str]) -> None:

@@ -23,6 +23,18 @@ class Seam:
     brings: str
 
 
+# Where the host reads files, and where it takes RGB arrays for BGR.
+_READERS = (
+    "features.torchscript_embed", "features.torchvision_backbone", "inference.image_decode", "io.image",
+    "models._image_batch", "models.cblof", "models.cflow", "models.dfm", "models.draem", "models.loda",
+    "models.one_svm_cnn", "models.ref_patch_distance", "models.simplenet", "models.spade", "models.stfpm",
+)  # fmt: skip
+_TAKES_BGR = (
+    "features.color_hist", "features.edge_stats", "features.fft_lowfreq", "features.gabor", "features.hog",
+    "features.lbp", "features.patch_stats", "features.structural", "models.phase_corr_map", "models.ssim",
+    "models.ssim_map", "models.ssim_struct", "models.template_ncc_map",
+)  # fmt: skip
+
 SEAMS: tuple[Seam, ...] = (
     Seam("models", "pyimgano.models", "models", "the plugins' models in the registry"),
     Seam("datasets", "pyimgano.utils.datasets", "datasets", "new and better data sets"),
@@ -32,7 +44,6 @@ SEAMS: tuple[Seam, ...] = (
     Seam("calibration", "pyimgano.pipelines.run_benchmark", "calibration", "thresholds from images not fitted on"),
     Seam("benchmark pixels", "pyimgano.services.benchmark_service", "calibration", "threshold flags beside --pixel"),
     Seam("thresholds", "pyimgano.inference.api", "thresholds", "calibrate_threshold that says what it rests on"),
-    Seam("held-out fit", "pyimgano.services.infer_wrapper_service", "infer_thresholds", "images kept from fitting"),
     Seam("held-out threshold", "pyimgano.infer_cli", "infer_thresholds", "thresholds from them"),
     Seam("held-out maps", "pyimgano.services.infer_runtime_service", "infer_thresholds", "pixel thresholds from them"),
     Seam("promises", "pyimgano.services.infer_artifact_service", "infer_thresholds", "what a threshold promises"),
@@ -42,12 +53,24 @@ SEAMS: tuple[Seam, ...] = (
     Seam("workbench", "pyimgano.workbench.dataset_loader", "workbench", "calibration images for pyimgano-train"),
     Seam("tiled training", "pyimgano.workbench.adaptation_runtime", "workbench", "one fit of tiles in pyimgano-train"),
     Seam("tiling", "pyimgano.inference.tiling", "tiling", "TiledDetector: one pass, no seams, fitted on tiles"),
+    Seam("one pass", "pyimgano.inference.runtime_adapter", "inference", "scores and maps from any detector"),
+    Seam("inference", "pyimgano.inference.api", "inference", "infer: mixed inputs, errors that name the image"),
+    Seam("records", "pyimgano.services.inference_service", "inference", "the same in pyimgano-infer"),
+    Seam("going on", "pyimgano.services.infer_continue_service", "continuing", "--on-error report"),
+    Seam("profile", "pyimgano.infer_cli_profile", "profile", "warm-up, p50 and p99 an image"),
     Seam("arrays", "pyimgano.utils.image_ops", "arrays", "classical models on arrays and tiles"),
+    *(Seam("files", f"pyimgano.{name}", "reading", "EXIF, 16 bits, errors that name the file") for name in _READERS),
+    *(Seam("colours", f"pyimgano.{name}", "colours", "arrays are RGB, as files are") for name in _TAKES_BGR),
     Seam("tiled benchmark", "pyimgano.pipelines.run_benchmark", "tiled_models", "--tile-... in pyimgano-benchmark"),
     Seam("tiled pixel run", "pyimgano.services.benchmark_service", "tiled_models", "--tile-... with --pixel"),
     Seam("tiled robustness", "pyimgano.services.robustness_service", "tiled_models", "--tile-... under corruptions"),
     Seam("tiled inference", "pyimgano.services.infer_wrapper_service", "tiled_models", "--tile-fit, --tile-batch, ..."),
     Seam("inference models", "pyimgano.infer_cli", "tiled_models", "copies of a model for positions and folds"),
+    Seam("region benchmark", "pyimgano.pipelines.run_benchmark", "regions", "--roi in pyimgano-benchmark"),
+    Seam("region pixel run", "pyimgano.services.benchmark_service", "regions", "--roi with --pixel"),
+    Seam("region robustness", "pyimgano.services.robustness_service", "regions", "--roi under corruptions"),
+    Seam("region inference", "pyimgano.services.infer_wrapper_service", "regions", "--roi in pyimgano-infer"),
+    Seam("held-out fit", "pyimgano.services.infer_wrapper_service", "infer_thresholds", "images kept from fitting"),
     Seam("saving", "pyimgano.serialization.pickle", "saving", "--save-detector of a tiled detector"),
     Seam("benchmark flags", "pyimgano.cli", "parsers", "--dataset and --preset choices"),
     Seam("robustness flags", "pyimgano.robust_cli", "parsers", "--dataset and --preset choices"),

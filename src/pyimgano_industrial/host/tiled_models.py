@@ -10,7 +10,7 @@ from typing import Any
 
 from pyimgano_industrial.core.errors import IndustrialWarning
 from pyimgano_industrial.core.progress import TerminalProgress
-from pyimgano_industrial.host import calibration, settings, tiling_flags
+from pyimgano_industrial.host import calibration, inference_flags, regions, settings, tiling_flags
 from pyimgano_industrial.host.contract import expect
 from pyimgano_industrial.tiling.detector import TiledDetector
 
@@ -65,7 +65,8 @@ def _tile_benchmark(host: ModuleType) -> None:
     @wraps(report)
     def with_tiling(*args: Any, **kwargs: Any) -> Any:
         payload = report(*args, **kwargs)
-        return {**payload, "tiling": dict(settings.tiling)} if settings.tiling else payload
+        used = {"tiling": dict(settings.tiling), "roi": inference_flags.roi_text}
+        return {**payload, **{name: value for name, value in used.items() if value}}
 
     host.create_model = create_model  # type: ignore[attr-defined]  # the host's module attribute
     setattr(host, _REPORTS[host.__name__], with_tiling)
@@ -119,7 +120,7 @@ def _tile_inference(host: ModuleType) -> None:
 
 
 def _tiled(detector: Any, maker: Maker | None, options: dict[str, Any]) -> TiledDetector:
-    chosen = {**options, **settings.tiling}
+    chosen = {**options, **settings.tiling, **regions.for_tiles()}
     if maker is not None and chosen.get("fit_mode", "tiles") == "tiles":
         _check_fit(maker)
     return TiledDetector(detector=detector, factory=maker, progress=TerminalProgress("tiles"), **chosen)

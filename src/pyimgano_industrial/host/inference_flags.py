@@ -1,0 +1,77 @@
+"""The flags --roi and --on-error of the host's commands, and what a run of a command measures."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from pyimgano_industrial.inference.latency import Latency
+from pyimgano_industrial.inference.rois import RoiLike, parse_roi
+
+roi: RoiLike | None = None
+roi_text: str | None = None
+latency = Latency()
+can_report = False  # whether the command has --on-error
+
+
+def reset() -> None:
+    """Return to the defaults, at the start of every command."""
+    global roi, roi_text, latency, can_report
+    roi, roi_text, latency, can_report = None, None, Latency(), False
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add --roi where a model runs, and --on-error where the host can go on after an error."""
+    global can_report
+    options = {option for action in parser._actions for option in action.option_strings}
+    group = parser.add_argument_group("inference (pyimgano-industrial)")
+    group.add_argument(
+        "--roi",
+        action=_StoreRoi,
+        metavar="BOX_OR_PATH",
+        help=(
+            "Region of interest: x0,y0,x1,y1 in pixels, a mask image, or a folder of masks named as the images are. "
+            "Only pixels inside count in scores, threshold and maps; needs a model with anomaly maps"
+        ),
+    )
+    can_report = "--continue-on-error" in options
+    if can_report:
+        group.add_argument(
+            "--on-error",
+            action=_StoreOnError,
+            choices=["raise", "report"],
+            default="raise",
+            help="An image that cannot be read or scored: raise=stop, report=write its error and go on. Default: raise",
+        )
+
+
+class _StoreRoi(argparse.Action):
+    """Keeps the region here: the host's requests have no room for it."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,  # noqa: ARG002 - argparse's signature
+    ) -> None:
+        global roi, roi_text
+        try:
+            roi, roi_text = parse_roi(values), values
+        except ValueError as error:
+            parser.error(f"{error}")
+        setattr(namespace, self.dest, values)
+
+
+class _StoreOnError(argparse.Action):
+    """Switches on the host's way of going on after an error, which is ours underneath."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,  # noqa: ARG002 - argparse's signature
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,  # noqa: ARG002 - argparse's signature
+    ) -> None:
+        setattr(namespace, self.dest, values)
+        namespace.continue_on_error = values == "report"

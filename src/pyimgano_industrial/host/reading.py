@@ -1,0 +1,82 @@
+"""Seam: every place where pyimgano reads an image file reads it by the rules of core.images.
+
+EXIF orientation, 9 to 16 bits, grey as the luma of RGB, and an error that names a file that cannot be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial, wraps
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyimgano_industrial.core.errors import ImageError
+from pyimgano_industrial.core.images import read_raw, read_rgb
+from pyimgano_industrial.host.contract import expect, rebind
+from pyimgano_industrial.inference.formats import bits_of
+
+# Models that call cv2.imread through their module's own `cv2`.
+THROUGH_CV2 = ("cblof", "cflow", "dfm", "draem", "loda", "one_svm_cnn", "simplenet", "spade", "stfpm")
+
+
+def apply(host: ModuleType) -> None:
+    """Replace the reader of one module."""
+    name = host.__name__
+    if name.rpartition(".")[2] in THROUGH_CV2:
+        host.cv2 = Decoding(expect(host, "cv2"))  # type: ignore[attr-defined]  # the host's module attribute
+        return
+    reader, ours = _OURS.get(name, ("_as_pil_rgb", _as_pil))
+    original = expect(host, reader)
+    new = wraps(original)(ours if name in _OURS else partial(ours, original))
+    setattr(host, reader, new)
+    rebind(reader, original, new)
+
+
+def _read_image(path: str | Path, *, color: str = "bgr") -> NDArray[np.uint8]:
+    import cv2
+
+    rgb = read_rgb(path)
+    if color == "rgb":
+        return rgb
+    if color not in ("bgr", "gray"):
+        raise ImageError(f"color must be bgr, rgb or gray; got {color!r}")
+    other: NDArray[np.uint8] = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY if color == "gray" else cv2.COLOR_RGB2BGR)
+    return other
+
+
+def _load_path(path: str | Path, *, u16_max: int | None = None) -> NDArray[np.uint8]:
+    return read_rgb(path, bit_depth=None if u16_max is None else bits_of(u16_max))
+
+
+def _as_pil(original: Callable[..., Any], item: Any, *, input_color: str) -> Any:
+    if isinstance(item, (str, Path)):
+        return original(read_rgb(item), input_color="rgb")
+    return original(item, input_color=input_color)
+
+
+_OURS: dict[str, tuple[str, Callable[..., Any]]] = {
+    "pyimgano.io.image": ("read_image", _read_image),
+    "pyimgano.inference.image_decode": ("load_path_as_rgb_u8_hwc", _load_path),
+    "pyimgano.models._image_batch": ("_load_rgb_path_image", _load_path),
+    "pyimgano.models.ref_patch_distance": ("_as_rgb_u8_hwc", _load_path),
+}
+
+
+class Decoding:
+    """Stands in for a module's `cv2`: `imread` follows our rules, all else is OpenCV's."""
+
+    def __init__(self, cv2: ModuleType) -> None:
+        self._cv2 = cv2
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cv2, name)
+
+    def imread(self, path: str, flags: int | None = None) -> NDArray[Any]:
+        """Return (H, W, 3) uint8 BGR, (H, W) for IMREAD_GRAYSCALE, or the file as it is for IMREAD_UNCHANGED."""
+        if flags == self._cv2.IMREAD_UNCHANGED:
+            return read_raw(path)
+        return _read_image(path, color="gray" if flags == self._cv2.IMREAD_GRAYSCALE else "bgr")

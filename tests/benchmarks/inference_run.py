@@ -1,0 +1,171 @@
+"""One measured run of the inference benchmark: a process that prints its seconds and its own peak memory as JSON.
+
+The cheap detector's map is one channel and its score the maximum, so every result can be checked.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+SIDE, CHANNEL, WARM_UP = 512, 1, 32
+Image = NDArray[np.uint8]
+
+
+def main() -> int:
+    task = json.loads(sys.argv[1])
+    print(json.dumps({"timed": timed, "grown": grown, "write": write}[task.pop("task")](**task)))
+    return 0
+
+
+class Channel:
+    """pyimgano's protocol: a method for scores and one for maps; files are read as pyimgano's models read them."""
+
+    def decision_function(self, images: Sequence[Any]) -> NDArray[np.float32]:
+        return np.array([opened(image)[..., CHANNEL].max() for image in images], np.float32)
+
+    def predict_anomaly_map(self, images: Sequence[Any]) -> NDArray[np.float32]:
+        maps = np.empty((len(images), SIDE, SIDE), np.float32)
+        for one, image in zip(maps, images, strict=True):
+            one[...] = opened(image)[..., CHANNEL]
+        return maps
+
+
+class OnePass(Channel):
+    """The same with scores and maps from one pass, which pyimgano alone does not use."""
+
+    def score_and_map(self, images: Sequence[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        maps = self.predict_anomaly_map(images)
+        return maps.max(axis=(1, 2)), maps
+
+
+class Own:
+    """A model of pyimgano's, fitted on eight of the images."""
+
+    def __new__(cls) -> Any:
+        from pyimgano.models import create_model
+
+        return create_model("vision_pixel_mad_map", contamination=0.1).fit([made(index) for index in range(8)])
+
+
+DETECTORS = {"a method each": Channel, "score_and_map": OnePass, "vision_pixel_mad_map": Own}
+
+
+def timed(contender: str, detector: str, inputs: str, folder: str, images: int, call: str, batch: int | None) -> Any:
+    """Scores and maps of all images; `infer` keeps every map, `infer_iter` lets each go."""
+    run, model = loaded(contender), DETECTORS[detector]()
+    found = sorted(Path(folder).iterdir())[:images] if inputs == "paths" else [made(index) for index in range(images)]
+    options: dict[str, Any] = {"include_maps": True, "batch_size": batch}
+    options |= {"input_format": "rgb_u8_hwc"} if inputs == "arrays" else {}
+    run.infer(model, found[:WARM_UP], **options)  # what a first call costs is not measured
+    base, before, started = peak(), used(), time.perf_counter()
+    results = getattr(run, call)(model, found, **options)
+    if call == "infer":
+        seconds, now = time.perf_counter() - started, used()
+        check(results, images, exact=detector != "vision_pixel_mad_map")
+    else:
+        count = sum(result.anomaly_map.shape == (SIDE, SIDE) for result in results)
+        seconds, now = time.perf_counter() - started, used()
+        if count != images:
+            raise SystemExit(f"{count} maps of {images} images")
+    user, kernel = now[0] - before[0], now[1] - before[1]
+    return {"seconds": seconds, "cpu": user + kernel, "user": user, "peak_mib": peak() - base}
+
+
+def grown(contender: str, inputs: str, folder: str, images: int, batch: int | None) -> Any:
+    """Peak memory of infer_iter with maps, each dropped as the next comes; arrays come from a generator."""
+    run = loaded(contender)
+    files = sorted(Path(folder).iterdir())
+    paths = [f"{files[index % len(files)]}" for index in range(images)]
+    given: Any = paths if inputs == "paths" else (made(index) for index in range(images))
+    options: dict[str, Any] = {"input_format": "rgb_u8_hwc"} if inputs == "arrays" else {}
+    model, base = OnePass(), peak()
+    if contender == "host" and inputs == "arrays":
+        given = list(given)  # it takes a sequence
+    count = sum(
+        result.anomaly_map.shape == (SIDE, SIDE)
+        for result in run.infer_iter(model, given, include_maps=True, batch_size=batch, **options)
+    )
+    if count != images:
+        raise SystemExit(f"{count} maps of {images} images")
+    return {"peak_mib": peak() - base}
+
+
+def write(folder: str, images: int) -> Any:
+    """Write the images as PNG files."""
+    import cv2
+
+    total = 0
+    for index in range(images):
+        path = Path(folder, f"{index:05}.png")
+        cv2.imwrite(f"{path}", made(index)[..., ::-1])
+        total += path.stat().st_size
+    return {"kib": total / images / 2**10}
+
+
+def loaded(contender: str) -> Any:
+    """Return pyimgano.inference, in which `infer` is the plugin's or the host's own."""
+    import cv2  # noqa: F401 - so that its import is not measured
+    import pyimgano.inference as found
+
+    ours = hasattr(found.InferenceResult(score=0.0), "error")
+    if ours != (contender == "ours"):
+        raise SystemExit(f"the plugin is {'loaded' if ours else 'not loaded'}; got contender {contender}")
+    return found
+
+
+def check(results: Iterable[Any], images: int, *, exact: bool) -> None:
+    """Compare every result with its image."""
+    rows = list(results)
+    right = (
+        row.anomaly_map.shape == (SIDE, SIDE)
+        and (not exact or (np.array_equal(row.anomaly_map, image[..., CHANNEL]) and row.score == row.anomaly_map.max()))
+        for row, image in zip(rows, all_made(images), strict=True)
+    )
+    if not all(right):
+        raise SystemExit("a score or a map is wrong")
+
+
+def opened(image: Any) -> Image:
+    if isinstance(image, np.ndarray):
+        return image
+    from pyimgano.io.image import read_image
+
+    return read_image(image, color="rgb")
+
+
+def all_made(images: int) -> Iterator[Image]:
+    return (made(index) for index in range(images))
+
+
+def made(index: int) -> Image:
+    """Return (SIDE, SIDE, 3) uint8: slow shading with little noise, the same in every process."""
+    noise = np.random.default_rng(index).integers(0, 8, (SIDE, SIDE, 3), np.uint8)
+    shading = (np.arange(SIDE) // 4).astype(np.uint8)
+    noise += shading[:, None, None]
+    noise += np.uint8(index % 64)
+    return noise
+
+
+def used() -> tuple[float, float]:
+    """Return the CPU seconds of this process in its own code and in the kernel."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime, usage.ru_stime
+
+
+def peak() -> float:
+    """Return the largest resident set of this process until now, in MiB."""
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,165 @@
+"""pyimgano-infer with broken files, regions, deep and turned images, and a profile, in real processes."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from acme import save
+from distributions import run, script
+
+SIZE = (48, 64)
+
+
+def plain(seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(90, 110, (*SIZE, 3), np.uint8)
+
+
+@pytest.fixture
+def line(tmp_path: Path) -> Path:
+    """Normal images in good/, and in check/ two good ones, one with a scratch at rows 20:30, columns 30:40."""
+    for index in range(8):
+        save(plain(index), tmp_path / "good" / f"{index:03}.png")
+    for index in range(2):
+        save(plain(20 + index), tmp_path / "check" / f"ok{index}.png")
+    scratched = plain(30)
+    scratched[20:30, 30:40] = 240
+    save(scratched, tmp_path / "check/scratch.png")
+    return tmp_path
+
+
+def infer(line: Path, *flags: object, model: str = "vision_pixel_mad_map") -> CompletedProcess[str]:
+    (line / "out.jsonl").unlink(missing_ok=True)
+    command = (script("pyimgano-infer"), "--model", model, "--train-dir", "good", "--input", "check")
+    return run(*command, "--save-jsonl", "out.jsonl", *map(str, flags), cwd=line, check=False)
+
+
+def records(line: Path) -> dict[str, dict[str, Any]]:
+    found = [json.loads(text) for text in (line / "out.jsonl").read_text(encoding="utf-8").splitlines()]
+    return {Path(record["input"]).name: record for record in found}
+
+
+def break_files(line: Path) -> None:
+    (line / "check/empty.png").write_bytes(b"")
+    content = (line / "check/ok0.png").read_bytes()
+    (line / "check/cut.png").write_bytes(content[: len(content) // 2])
+
+
+def test_a_broken_file_stops_the_run_and_says_how_to_go_on(line: Path) -> None:
+    break_files(line)
+    done = infer(line)
+    assert done.returncode != 0
+    assert "cut.png: the file (" in done.stderr
+    assert "replace it or take it out of the data set; --on-error report goes on with the others" in done.stderr
+
+
+def test_on_error_report_goes_on_and_names_the_file(line: Path) -> None:
+    break_files(line)
+    done = infer(line, "--on-error", "report")
+    assert done.returncode == 1
+    assert "2 of 5 images have no result; first: cannot read check/cut.png" in done.stderr.replace("\\", "/")
+    found = records(line)
+    assert {name for name, record in found.items() if record["status"] == "error"} == {"empty.png", "cut.png"}
+    assert found["empty.png"]["error"]["type"] == "ImageError"
+    assert "empty.png: the file is empty" in found["empty.png"]["error"]["message"]
+    assert found["scratch.png"]["score"] > found["ok0.png"]["score"]
+
+
+def test_max_errors_stops_after_so_many(line: Path) -> None:
+    break_files(line)
+    infer(line, "--on-error", "report", "--max-errors", 1)
+    assert list(records(line)) == ["cut.png"]
+
+
+def test_a_broken_image_to_fit_on_is_an_error(line: Path) -> None:
+    (line / "good/003.png").write_bytes(b"")
+    done = infer(line, model="vision_knn")
+    assert done.returncode != 0
+    assert "003.png: the file is empty" in done.stderr
+
+
+def test_a_turned_photo_and_a_deep_file_score_as_their_upright_8_bit_twins(line: Path) -> None:
+    scratched = cv2.imread(str(line / "check/scratch.png"))
+    assert cv2.imwrite(str(line / "check/deep.png"), scratched.astype(np.uint16) * 16)
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.fromarray(np.rot90(scratched)).save(line / "check/phone.png", exif=turned)
+    assert infer(line).returncode == 0
+    found = records(line)
+    assert found["deep.png"]["score"] == found["phone.png"]["score"] == found["scratch.png"]["score"]
+
+
+def test_a_region_leaves_out_what_lies_outside(line: Path) -> None:
+    scores = {}
+    for roi in ("25,15,45,35", "0,0,20,48"):
+        assert infer(line, "--roi", roi, "--include-maps", "--save-maps", "maps").returncode == 0
+        scores[roi] = {name: record["score"] for name, record in records(line).items()}
+    assert scores["25,15,45,35"]["scratch.png"] > 10 * scores["25,15,45,35"]["ok0.png"]
+    assert scores["0,0,20,48"]["scratch.png"] < 2 * scores["0,0,20,48"]["ok0.png"]
+    assert all((np.load(path)[:, 20:] == 0).all() for path in (line / "maps").glob("*.npy"))
+
+
+@pytest.mark.parametrize("tiled", [(), ("--tile-size", 16, "--tile-stride", 16)])
+def test_a_mask_and_a_folder_of_masks_are_the_box(line: Path, tiled: tuple[object, ...]) -> None:
+    mask = np.zeros(SIZE, np.uint8)
+    mask[15:35, 25:45] = 255
+    for path in (*(line / "good").iterdir(), *(line / "check").iterdir()):
+        save(mask, line / "masks" / path.name)
+    found = []
+    for roi in ("25,15,45,35", "masks/ok0.png", "masks"):
+        done = infer(line, "--roi", roi, *tiled)
+        assert done.returncode == 0, done.stderr
+        found.append({name: record["score"] for name, record in records(line).items()})
+    assert found[0] == found[1]
+    assert found[2]["scratch.png"] > 3 * found[2]["ok0.png"]
+    if not tiled:
+        assert found[0] == found[2]
+
+
+def test_a_region_needs_maps_or_tiles(line: Path) -> None:
+    done = infer(line, "--roi", "0,0,40,40", model="vision_knn")
+    assert done.returncode != 0
+    assert "a VisionKNN has none: tile it (TiledDetector(roi=...), --tile-size in the commands)" in done.stderr
+    assert infer(line, "--roi", "0,0,40,40", "--tile-size", 16, model="vision_knn").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("roi", "message"),
+    [
+        ("no.png", r"error: --roi must be x0,y0,x1,y1 in pixels, a mask image or a folder of masks; got 'no.png'"),
+        ("0,0,500,500", r"a box must satisfy 0 <= x0 < x1 <= 64 .*; got \(0, 0, 500, 500\); the image is good"),
+    ],
+)  # fmt: skip
+def test_a_region_that_does_not_fit_is_an_error(line: Path, roi: str, message: str) -> None:
+    done = infer(line, "--roi", roi)
+    assert done.returncode == 2
+    assert re.search(message, done.stderr)
+
+
+def test_the_profile_says_how_long_an_image_takes(line: Path) -> None:
+    done = infer(line, "--profile", "--profile-json", "profile.json", "--batch-size", 1)
+    pattern = r"profile: per image warm_up=[\d.]+ms p50=[\d.]+ms p99=[\d.]+ms images=3 batch=1\n"
+    assert re.search(pattern, done.stdout + done.stderr)
+    found = json.loads((line / "profile.json").read_text(encoding="utf-8"))["latency_seconds"]
+    assert set(found) == {"warm_up", "p50", "p99", "images", "largest_batch"}
+    assert 0 < found["p50"] <= found["p99"]
+
+
+def test_a_profile_of_one_batch_says_what_it_is(line: Path) -> None:
+    done = infer(line, "--profile", "--on-error", "report")
+    assert "batch=3 (one batch: p50 and p99 are the warm-up's; see --batch-size)" in done.stdout + done.stderr
+
+
+def test_images_of_mixed_sizes_have_maps_of_their_own_size(line: Path) -> None:
+    save(np.full((30, 90, 3), 100, np.uint8), line / "check/wide.png")
+    done = infer(line, "--include-maps", model="vision_patchcore_lite")
+    assert done.returncode == 0, done.stderr
+    assert len(records(line)) == 4

@@ -1,0 +1,81 @@
+"""The region of an image: one for all, by name, from files, and an error where there is none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from pyimgano_industrial.inference import Rois
+from pyimgano_industrial.inference.rois import parse_roi
+from pyimgano_industrial.tiling.regions import RegionError
+
+SHAPE = (6, 9)
+MASK = np.zeros(SHAPE, np.uint8)
+MASK[1:4, 2:5] = 255
+
+
+def save(mask: np.ndarray, path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), mask)
+    return path
+
+
+def inside(roi: Any, name: str = "parts/bolt.png") -> np.ndarray:
+    region = Rois(roi).region(name, SHAPE)
+    assert region is not None
+    return region.rows(0, SHAPE[0])
+
+
+@pytest.mark.parametrize(
+    "roi",
+    [MASK, (2, 1, 5, 4), [(2, 1), (4, 1), (4, 3), (2, 3)], lambda _: MASK, {"bolt": MASK}, {"bolt": (2, 1, 5, 4)}],
+)
+def test_every_form_is_the_same_region(roi: Any) -> None:
+    np.testing.assert_array_equal(inside(roi), MASK > 0)
+
+
+def test_a_mask_file_and_a_folder_of_them_by_stem(tmp_path: Path) -> None:
+    path = save(MASK, tmp_path / "masks/bolt.bmp")
+    np.testing.assert_array_equal(inside(path), MASK > 0)
+    np.testing.assert_array_equal(inside(str(path.parent)), MASK > 0)
+    np.testing.assert_array_equal(inside({"bolt": str(path)}), MASK > 0)
+    coloured = save(np.stack([MASK * 0, MASK, MASK], axis=2), tmp_path / "colour.png")
+    np.testing.assert_array_equal(inside(coloured), MASK > 0)
+
+
+def test_a_function_may_leave_an_image_whole() -> None:
+    assert Rois(lambda _: None).region("bolt.png", SHAPE) is None
+
+
+def test_an_image_without_a_region_of_its_own_is_an_error() -> None:
+    with pytest.raises(RegionError, match=r"nut.png has none under 'nut': did you mean 'nuts'\? Known: bolt, nuts"):
+        Rois({"bolt": MASK, "nuts": MASK}).region("nut.png", SHAPE)
+
+
+def test_a_region_that_does_not_fit_names_the_image() -> None:
+    with pytest.raises(RegionError, match=r"must have its image's size \(7, 9\); got \(6, 9\); the image is bolt.png"):
+        Rois(MASK).region("bolt.png", (7, 9))
+    with pytest.raises(RegionError, match=r"a box must satisfy .*got \(2, 1, 50, 4\); the image is bolt.png"):
+        Rois((2, 1, 50, 4)).region("bolt.png", SHAPE)
+
+
+def test_a_folder_without_masks_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(RegionError, match=r"a folder of regions must hold mask images; .* holds none"):
+        Rois(tmp_path)
+
+
+def test_a_flag_is_a_box_or_a_path(tmp_path: Path) -> None:
+    assert parse_roi("0, 10,640,470") == (0, 10, 640, 470)
+    assert parse_roi(str(tmp_path)) == tmp_path
+
+
+@pytest.mark.parametrize("text", ["1,2,3", "a,b,c,d", "nowhere.png", "-1,0,4,4"])
+def test_a_flag_that_is_neither_is_an_error(text: str) -> None:
+    with pytest.raises(
+        RegionError, match=f"--roi must be x0,y0,x1,y1 in pixels, a mask image or a folder .*; got '{text}'"
+    ):
+        parse_roi(text)
