@@ -83,13 +83,33 @@ def test_one_path_instead_of_a_list_is_an_error() -> None:
         items("a.png")
 
 
-def test_files_are_read_ahead_in_another_thread_and_never_all() -> None:
+def test_arrays_come_without_delay() -> None:
     taken: list[int] = []
 
-    def source() -> Iterator[np.ndarray]:
-        for index in range(100):
+    def camera() -> Iterator[np.ndarray]:
+        for index in range(3):
             taken.append(index)
             yield RGB
+
+    for index, frame in enumerate(frames(camera(), Reader(), ahead=16)):
+        assert frame.index == index
+        assert taken == list(range(index + 1))
+
+
+def test_files_and_arrays_mixed_keep_their_order(tmp_path: Path) -> None:
+    cv2.imwrite(f"{tmp_path / 'one.png'}", RGB)
+    mixed = [tmp_path / "one.png" if index % 3 == 0 else RGB for index in range(40)]
+    assert [frame.index for frame in frames(mixed, Reader(), ahead=4)] == list(range(40))
+
+
+def test_files_are_read_ahead_in_other_threads_and_never_all(tmp_path: Path) -> None:
+    taken: list[int] = []
+    cv2.imwrite(f"{tmp_path / 'one.png'}", RGB)
+
+    def source() -> Iterator[Path]:
+        for index in range(100):
+            taken.append(index)
+            yield tmp_path / "one.png"
 
     found = frames(source(), Reader(), ahead=4)
     assert next(found).index == 0

@@ -59,7 +59,8 @@ def to_uint8(pixels: NDArray[Any], *, bit_depth: int | None = None, path: Path |
         if largest >= 2**depth:
             raise ImageError(
                 f"samples of {depth} bits must not exceed {2**depth - 1}; {path} has {largest}; "
-                f"pass bit_depth={largest.bit_length()}, or leave out images of another camera"
+                f"state {largest.bit_length()} bits (bit_depth={largest.bit_length()}, or "
+                f"u16_max={2 ** largest.bit_length() - 1}), or leave out images of another camera"
             )
         scaled: NDArray[np.uint8] = (pixels >> (depth - 8)).astype(np.uint8)
         return scaled

@@ -23,6 +23,7 @@ from pyimgano_industrial.inference.forward import Forward, OnePass, run
 from pyimgano_industrial.inference.latency import Latency
 from pyimgano_industrial.inference.region_detector import RegionDetector
 from pyimgano_industrial.inference.result import Result
+from pyimgano_industrial.inference.run import InferenceError
 from pyimgano_industrial.inference.run import infer_iter as run_iter
 
 OURS = "_pyimgano_industrial"  # marks what stands in for the host's run_inference
@@ -82,6 +83,7 @@ def _api(host: ModuleType) -> None:
     expect(host, "_torch_inference_context", "amp")
     infer, infer_iter = expect(host, "infer", "amp"), expect(host, "infer_iter", "amp", "timing")
     jsonable = expect(host, "result_to_jsonable", "result")
+    collect = expect(host, "collect_calibration_scores", "detector", "calibration_inputs", "amp")
     host.InferenceResult = Result  # type: ignore[attr-defined]  # the host's module attribute
     rebind("InferenceResult", original, Result)
 
@@ -93,6 +95,13 @@ def _api(host: ModuleType) -> None:
     def our_infer(detector: Any, inputs: Iterable[Any], **options: Any) -> list[Result]:
         return list(iterate(host, detector, inputs, **options))
 
+    @wraps(collect)
+    def our_collect(detector: Any, calibration_inputs: Iterable[Any], **options: Any) -> NDArray[np.float64]:
+        found = [result.score for result in iterate(host, detector, calibration_inputs, **options)]
+        if not found:
+            raise InferenceError("calibration_inputs must be non-empty: a threshold needs a normal image at least")
+        return np.asarray(found, np.float64)
+
     @wraps(jsonable)
     def our_jsonable(result: Any, **options: Any) -> dict[str, Any]:
         payload: dict[str, Any] = jsonable(result, **options)
@@ -101,7 +110,15 @@ def _api(host: ModuleType) -> None:
             return payload
         return {**payload, "score": None, "error": {"type": type(error).__name__, "message": f"{error}"}}
 
-    _replace(host, {"infer_iter": our_infer_iter, "infer": our_infer, "result_to_jsonable": our_jsonable})
+    _replace(
+        host,
+        {
+            "infer_iter": our_infer_iter,
+            "infer": our_infer,
+            "result_to_jsonable": our_jsonable,
+            "collect_calibration_scores": our_collect,
+        },
+    )
 
 
 def _service(host: ModuleType) -> None:

@@ -1,7 +1,8 @@
-"""From inputs to frames: files decoded ahead in a thread, arrays converted, in batches of bounded size."""
+"""From inputs to frames: files decoded ahead in threads, arrays converted, in batches of bounded size."""
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,6 +21,7 @@ Input = NDArray[Any] | str | Path
 
 _BY_ROWS = (".npy", ".tif", ".tiff", ".zarr")
 
+READERS = min(4, os.cpu_count() or 1)  # threads that read files; OpenCV decodes without Python's lock
 BATCH = 16  # images a call where the caller states none
 BATCH_BYTES = 64 * 2**20  # pixels a call where the caller states no batch size
 
@@ -102,15 +104,19 @@ def items(inputs: Iterable[Input] | NDArray[Any], *, input_format: str | None = 
     if inputs.ndim == 4 or (inputs.ndim == 3 and (grey or (inputs.shape[0] != 3 and inputs.shape[2] not in (1, 3, 4)))):
         return list(inputs)
     raise InputFormatError(
-        f"one array must be a batch (N, H, W, C) or (N, H, W); got shape {inputs.shape}: put one image into a list"
+        f"one array must be a batch (N, H, W, C) or (N, H, W); got shape {inputs.shape}: put one image into a list, "
+        f"or state input_format='gray_u8_hw' for grey images"
     )
 
 
 def frames(inputs: Iterable[Input], reader: Reader, *, ahead: int = BATCH) -> Iterator[Frame]:
-    """Yield the frames in order; up to `ahead` files are read meanwhile."""
-    with ThreadPoolExecutor(1, "pyimgano-read") as pool:
+    """Yield the frames in order; up to `ahead` files are read meanwhile. Arrays come without delay."""
+    with ThreadPoolExecutor(READERS, "pyimgano-read") as pool:
         waiting: deque[Future[Frame]] = deque()
         for index, item in enumerate(inputs):
+            if isinstance(item, np.ndarray) and not waiting:
+                yield reader.frame(index, item)
+                continue
             waiting.append(pool.submit(reader.frame, index, item))
             if len(waiting) > ahead:
                 yield waiting.popleft().result()

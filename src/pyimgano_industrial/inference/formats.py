@@ -108,7 +108,7 @@ def _infer(pixels: NDArray[Any], name: str) -> tuple[Order, Layout]:
         return by_channels[pixels.shape[2]], "hwc"
     raise InputFormatError(
         f"an image without input_format must be (H, W), (H, W, 1), (H, W, 3), (H, W, 4) or (3, H, W); {name} has shape "
-        f"{pixels.shape}: state input_format, one of {', '.join(FORMATS)}"
+        f"{pixels.shape}: state input_format, such as bgr_u8_hwc or rgb_f32_chw (all of them: inference.FORMATS)"
     )
 
 

@@ -51,7 +51,9 @@ class Rois:
         stem = Path(name).stem
         if stem not in self._roi:
             raise RegionError(
-                f"every image must have a region of its own; {name} has none under {stem!r}: {closest(stem, self._roi)}"
+                f"every image must have a region of its own; {name} has none under {stem!r}: add one, or pass a function "
+                f"of the name that gives None where all of an image counts (arrays are called 'image 0', 'image 1', "
+                f"...). {closest(stem, self._roi)}"
             )
         return self._roi[stem]
 
