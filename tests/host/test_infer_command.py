@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from acme import save
-from distributions import run, script
+from distributions import python, run, script
 
 SIZE = (48, 64)
 
@@ -122,6 +122,59 @@ def test_a_mask_and_a_folder_of_masks_are_the_box(line: Path, tiled: tuple[objec
     assert found[2]["scratch.png"] > 3 * found[2]["ok0.png"]
     if not tiled:
         assert found[0] == found[2]
+
+
+@pytest.fixture
+def conveyor(tmp_path: Path) -> Path:
+    """A line of 20 good images whose lower half, the conveyor, is different every time."""
+    for index in range(26):
+        image = plain(index)
+        image[24:] = np.random.default_rng(100 + index).integers(0, 256, (24, 64, 3))
+        folder = "good" if index < 20 else "check"
+        if index == 25:
+            image[8:16, 8:24] = 160
+        save(image, tmp_path / folder / f"{index:03}.png")
+    return tmp_path
+
+
+def test_the_threshold_is_that_of_the_region(conveyor: Path) -> None:
+    """Of 20 good images 4 are kept back, whose highest score inside the region is what 0.25 asks for."""
+    flags = ("--threshold-method", "conformal", "--target-fpr", 0.25, "--threshold-report", "report.json")
+    assert infer(conveyor, "--roi", "0,0,64,24", *flags).returncode == 0
+    report = json.loads((conveyor / "report.json").read_text(encoding="utf-8"))
+    code = f"""
+from pathlib import Path
+from pyimgano.models import create_model
+from pyimgano_industrial.inference import RegionDetector
+kept = {report["names"]!r}
+others = [str(path) for path in sorted(Path("good").iterdir()) if str(path) not in kept]
+detector = RegionDetector(create_model("vision_pixel_mad_map"), roi=(0, 0, 64, 24)).fit(others)
+print(len(others), max(detector.decision_function(kept)), max(detector.detector.decision_function(kept)))
+"""
+    count, inside, everywhere = (float(part) for part in python(code, cwd=conveyor).split())
+    assert count == 16
+    assert report["threshold"] == pytest.approx(inside)
+    assert report["threshold"] != pytest.approx(everywhere)
+    found = records(conveyor)
+    assert found["025.png"]["label"] == 1
+    assert found["025.png"]["score"] == max(record["score"] for record in found.values())
+
+
+def test_the_pixel_threshold_counts_the_region_only(conveyor: Path) -> None:
+    """Outside the maps are 0: nine tenths of the image outside would make the median 0."""
+    for path in (conveyor / "good").iterdir():
+        mask = np.zeros(SIZE, np.uint8)
+        mask[:24, :12] = 255
+        save(mask, conveyor / "masks" / path.name)
+    for path in (conveyor / "check").iterdir():
+        save(mask, conveyor / "masks" / path.name)
+    found = []
+    for roi in ("0,0,12,24", "masks"):
+        flags = ("--defects", "--pixel-threshold-strategy", "normal_pixel_quantile", "--pixel-normal-quantile", 0.5)
+        done = infer(conveyor, "--roi", roi, *flags)
+        assert done.returncode == 0, done.stderr
+        found.append(next(iter(records(conveyor).values()))["defects"]["pixel_threshold"])
+    assert found[0] == found[1] > 0
 
 
 def test_a_region_needs_maps_or_tiles(line: Path) -> None:

@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from pyimgano_industrial.core.errors import IndustrialWarning
-from pyimgano_industrial.host import settings, threshold_flags
+from pyimgano_industrial.host import inference_flags, settings, threshold_flags
 from pyimgano_industrial.host.contract import expect
 from pyimgano_industrial.host.thresholds import names
 from pyimgano_industrial.inference.calibration import Calibration
@@ -128,6 +128,7 @@ def _plan(host: ModuleType) -> None:
         if _fitting is not None and _fitting.detector is not request.detector:
             _fitting = None  # that of an earlier command in this process
         kept = _fitting.kept if _fitting is not None else []
+        inference_flags.map_names[:] = [f"{path}" for path in kept or request.train_paths or ()]
         return original(replace(request, train_paths=kept) if kept else request, **options)
 
     host.prepare_infer_runtime_plan = prepare_infer_runtime_plan  # type: ignore[attr-defined]  # the host's

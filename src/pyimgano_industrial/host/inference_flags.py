@@ -10,6 +10,7 @@ from pyimgano_industrial.inference.rois import RoiLike, parse_roi
 
 roi: RoiLike | None = None
 roi_text: str | None = None
+map_names: list[str] = []  # of the images whose maps give the pixel threshold
 latency = Latency()
 can_report = False  # whether the command has --on-error
 
@@ -18,6 +19,7 @@ def reset() -> None:
     """Return to the defaults, at the start of every command."""
     global roi, roi_text, latency, can_report
     roi, roi_text, latency, can_report = None, None, Latency(), False
+    map_names.clear()
 
 
 def add(parser: argparse.ArgumentParser) -> None:

@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano_industrial.core.errors import IndustrialWarning
-from pyimgano_industrial.host import infer_thresholds, settings
+from pyimgano_industrial.host import infer_thresholds, inference_flags, settings
 from pyimgano_industrial.host.contract import expect, rebind
 from pyimgano_industrial.inference.calibration import Source
 from pyimgano_industrial.inference.calibrator import Calibrator
+from pyimgano_industrial.inference.rois import Rois
 
 Maps = Iterable[NDArray[np.float32]]
 
@@ -63,18 +64,13 @@ def apply(host: ModuleType) -> None:
 
 
 def _is_ours(maps: Sequence[NDArray[np.float32]]) -> bool:
-    return "method" in settings.thresholds or len({one.shape for one in maps}) > 1
+    return "method" in settings.thresholds or inference_flags.roi is not None or len({one.shape for one in maps}) > 1
 
 
 def _calibrate(
     maps: Sequence[NDArray[np.float32]], quantile: float, roi_xyxy_norm: Sequence[float] | None
 ) -> dict[str, Any]:
-    from pyimgano.defects.roi import roi_mask_from_xyxy_norm
-
-    masks = None
-    if roi_xyxy_norm is not None:
-        masks = [roi_mask_from_xyxy_norm(one.shape, roi_xyxy_norm) > 0 for one in maps]
-        masks = None if any(not mask.any() for mask in masks) else masks  # the host then takes the whole map
+    masks = _inside(maps, roi_xyxy_norm)
     calibrator = Calibrator(method=settings.thresholds.get("method", "quantile"), target_fpr=round(1 - quantile, 12))
     source: Source = "held-out" if infer_thresholds.keeps_back() else "train"
     with warnings.catch_warnings():
@@ -82,3 +78,18 @@ def _calibrate(
         calibration = calibrator.fit_maps(maps, masks=masks, source=source)
     print(calibration, file=sys.stderr)
     return {name: value for name, value in calibration.to_dict().items() if name != "names"}
+
+
+def _inside(maps: Sequence[NDArray[np.float32]], box: Sequence[float] | None) -> list[NDArray[np.bool_]] | None:
+    """Return the pixels (H, W) of each map that count: inside the host's box of shares, and inside --roi."""
+    from pyimgano.defects.roi import roi_mask_from_xyxy_norm
+
+    masks = None
+    if box is not None:
+        masks = [roi_mask_from_xyxy_norm(one.shape, box) > 0 for one in maps]
+        masks = None if any(not mask.any() for mask in masks) else masks  # the host then takes the whole map
+    if inference_flags.roi is None:
+        return masks
+    rois = Rois(inference_flags.roi)
+    regions = [rois.mask(name, one.shape) for name, one in zip(inference_flags.map_names, maps, strict=True)]
+    return regions if masks is None else [own & other for own, other in zip(masks, regions, strict=True)]

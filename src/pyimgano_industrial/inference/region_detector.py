@@ -140,8 +140,7 @@ def inside(
     for index, (one, name) in enumerate(zip(maps, images.names, strict=True)):
         if one is None:
             raise RegionError(f"a region of interest needs a map; {type(detector).__name__} gave none for {name}")
-        region = rois.region(name, (one.shape[0], one.shape[1]))
-        pixels = np.ones(one.shape, np.bool_) if region is None else region.rows(0, len(one))
+        pixels = rois.mask(name, one.shape)
         if not pixels.any():
             raise RegionError(f"a region of interest must hold a pixel; that of {name} holds none")
         found[index] = reduce(one[pixels])

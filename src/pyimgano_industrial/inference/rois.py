@@ -43,6 +43,11 @@ class Rois:
                 raise RegionError(f"{error}; the image is {name}") from error
         return self._last[2]
 
+    def mask(self, name: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+        """Return the pixels (H, W) of one image that count, True inside its region."""
+        region = self.region(name, (shape[0], shape[1]))
+        return np.ones((shape[0], shape[1]), np.bool_) if region is None else region.rows(0, shape[0])
+
     def _of(self, name: str) -> Any:
         if callable(self._roi):
             return self._roi(name)
@@ -51,9 +56,9 @@ class Rois:
         stem = Path(name).stem
         if stem not in self._roi:
             raise RegionError(
-                f"every image must have a region of its own; {name} has none under {stem!r}: add one, or pass a function "
-                f"of the name that gives None where all of an image counts (arrays are called 'image 0', 'image 1', "
-                f"...). {closest(stem, self._roi)}"
+                f"every image must have a region of its own; {name} has none under {stem!r}: add one, or pass a "
+                f"function of the name, which may give None for all of an image (arrays are called 'image 0', "
+                f"'image 1', ...); {closest(stem, self._roi)}"
             )
         return self._roi[stem]
 
