@@ -71,12 +71,24 @@ def shrink(detector: Any) -> None:
         features.resize = (5, 5)
 
 
-def tried(name: str, normal: list[str], files: list[str], arrays: list[np.ndarray], **keywords: Any) -> dict[str, Any]:
+def created(name: str, keywords: dict[str, Any]) -> Any:
+    """Make a model with those of the keywords that it knows; one that does not know a keyword says so by name."""
     from pyimgano.models import create_model
 
+    while True:
+        try:
+            return create_model(name, **keywords)
+        except TypeError as error:
+            unknown = next((word for word in keywords if f"unexpected keyword argument '{word}'" in f"{error}"), None)
+            if unknown is None:
+                raise
+            keywords = {word: value for word, value in keywords.items() if word != unknown}
+
+
+def tried(name: str, normal: list[str], files: list[str], arrays: list[np.ndarray], **keywords: Any) -> dict[str, Any]:
     try:
         np.random.seed(0)  # the host's models draw from the global generator
-        detector = create_model(name, **keywords)
+        detector = created(name, keywords)
         shrink(detector)
         detector.fit(normal)
         return differences(detector, files, arrays)
@@ -87,7 +99,7 @@ def tried(name: str, normal: list[str], files: list[str], arrays: list[np.ndarra
 def main(names: list[str]) -> None:
     keywords: dict[str, Any] = {}
     if names[0] == "--torch":
-        names, keywords = names[1:], {"pretrained": False}
+        names, keywords = names[1:], {"pretrained": False, "epochs": 1}
     else:
         sys.meta_path.insert(0, Denied())
     warnings.simplefilter("ignore")
