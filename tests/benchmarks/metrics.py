@@ -1,7 +1,7 @@
 """What the pixel metrics cost: seconds, peak memory and error beside anomalib, ADEval and scikit-learn.
 
-Run with `python tests/benchmarks/metrics.py --python anomalib=PATH adeval=PATH`. Every run is a process of its own, with
-the same maps; a peer without an interpreter runs in this one, and is a gap where it is not installed.
+Run with `python tests/benchmarks/metrics.py --python anomalib=PATH adeval=PATH`. Every run is a process of its own,
+with the same maps; a peer without an interpreter runs in this one, and is a gap where it is not installed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One measured run of the metrics benchmark: a process that prints its seconds, peak memory and values as JSON.
 
-Peak: ru_maxrss at the end of the work, less what it was once the inputs were made, in MiB. 60 % of the maps have defects:
-three discs each, of 8 to 60 pixels across; scores are uniform noise, higher in the defects.
+Peak: ru_maxrss at the end of the work, less what it was once the inputs were made, in MiB. 60 % of the maps have
+defects: three discs each, of 8 to 60 pixels across; scores are uniform noise, higher in the defects.
 """
 
 from __future__ import annotations

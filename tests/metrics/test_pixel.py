@@ -85,8 +85,8 @@ def test_every_number_is_within_its_bound_and_the_bound_within_the_tolerance(kin
 @pytest.mark.parametrize("kind", ["normal", "tail", "bytes", "named"])
 def test_many_pixels_agree_with_scikit_learn(kind: str) -> None:
     rng = np.random.default_rng(3)
-    values = [scores(rng, kind, (300, 400)) for _ in range(4)]
-    masks = [rng.random((300, 400)) < 0.02 for _ in range(4)]
+    values = [scores(rng, kind, (450, 700)) for _ in range(4)]
+    masks = [rng.random((450, 700)) < 0.02 for _ in range(4)]
     maps = [np.where(mask, one + np.abs(one) * np.float32(0.001), one) for one, mask in zip(values, masks, strict=True)]
     flat, labels = reference.flat(maps, masks)
     auroc, ap = pixel_auroc(maps, masks), pixel_ap(maps, masks)

@@ -21,9 +21,10 @@ class Level:
     first: Bins
     mask: NDArray[Any]
     left: NDArray[Any]
+    same: bool  # every bin of the level above has as many free bits
 
     def bins(self, parents: NDArray[Any], keys: Keys) -> Bins:
-        low = keys & self.mask.take(parents)
+        low = keys & (self.mask[0] if self.same else self.mask.take(parents))
         low >>= self.left.take(parents)
         found: Bins = self.first.take(parents)
         found += low.view(np.int32 if low.itemsize == 4 else np.int64)
@@ -60,7 +61,7 @@ class Tree:
         start = np.repeat(self.start, counts) + (offset << shifts.astype(np.uint64))
         kind = np.uint32 if self.itemsize == 4 else np.uint64
         mask = ((np.uint64(1) << self.rest.astype(np.uint64)) - np.uint64(1)).astype(kind)
-        level = Level(first, mask, left.astype(kind))
+        level = Level(first, mask, left.astype(kind), not self.levels)
         return Tree((*self.levels, level), start, shifts, self.itemsize)
 
     def bins(self, keys: Keys) -> Bins:

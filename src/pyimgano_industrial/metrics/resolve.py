@@ -7,7 +7,9 @@ cause it are divided in another pass over the kept scores; a bin whose scores ar
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from pyimgano_industrial.metrics.measures import Curve, Floats, Measure, Measure
 
 _SAMPLE = 1 << 21  # pixels that the first bins are laid out from
 _FIRST_BITS = 16  # after the first 16
+_THREADS = 2
 _STEP = 6  # bits by which a bin is divided
 _MOST_BINS = 1 << 15  # that are divided at a time
 
@@ -88,24 +91,27 @@ def _count(
     found = {stream: np.zeros(tree.size) for stream in streams}
     seen, mixed = np.zeros(tree.size, bool), np.zeros(tree.size, bool)
     one = np.zeros(tree.size if watched is not None else 0, np.uint64)
-    step = max(CHUNK, 2 * tree.size)
-    for pixels in replay():
-        for start in range(0, pixels.all.size, step):
-            bins = np.concatenate(
-                [
-                    tree.bins(pixels.all[at : at + CHUNK])
-                    for at in range(start, min(start + step, pixels.all.size), CHUNK)
-                ]
-            )
-            _add(normal, bins, None)
-            if watched is not None:
-                _compare(bins, pixels.all[start : start + step], watched, seen, one, mixed)
-        if pixels.found.size:
-            _add(normal, tree.bins(pixels.defective), None, sign=-1)
-            bins = tree.bins(pixels.found)
-            for stream in streams:
-                _add(found[stream], bins, pixels.weights[stream])
+    step = CHUNK * max(1, 2 * tree.size // CHUNK)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for pixels in replay():
+            parts = [pixels.all[at : at + CHUNK] for at in range(0, pixels.all.size, CHUNK)]
+            placed = pool.map(tree.bins, parts)  # numpy works on several at once
+            for start in range(0, pixels.all.size, step):
+                bins = np.concatenate(list(islice(placed, step // CHUNK)))
+                _add(normal, bins, None)
+                if watched is not None:
+                    _compare(bins, pixels.all[start : start + step], watched, seen, one, mixed)
+            _add_defects(normal, found, pixels, tree)
     return normal.astype(np.float64), found, mixed
+
+
+def _add_defects(normal: NDArray[np.int64], found: dict[str, Floats], pixels: Pixels, tree: Tree) -> None:
+    if pixels.found.size:
+        if pixels.defective.size:
+            _add(normal, tree.bins(pixels.defective), None, sign=-1)
+        bins = tree.bins(pixels.found)
+        for stream, totals in found.items():
+            _add(totals, bins, pixels.weights[stream])
 
 
 def _add(totals: NDArray[Any], bins: NDArray[np.int64], weights: Floats | None, *, sign: int = 1) -> None:
