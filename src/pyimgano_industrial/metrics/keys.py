@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,17 @@ from numpy.typing import NDArray
 Keys = NDArray[np.uint32] | NDArray[np.uint64]
 CHUNK = 1 << 17  # pixels at a time, so that the steps stay in the processor's cache
 _SIGNED = {4: (np.int32, np.uint32), 8: (np.int64, np.uint64)}
+
+
+def each_chunk(work: Callable[[int], object], size: int) -> None:
+    """Call `work` with the start of each chunk, two at a time where there are many."""
+    starts = range(0, size, CHUNK)
+    if len(starts) < 4:
+        for start in starts:
+            work(start)
+        return
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(work, starts))
 
 
 def to_keys(values: NDArray[Any]) -> Keys:
@@ -24,11 +37,14 @@ def to_keys(values: NDArray[Any]) -> Keys:
     flat = values.reshape(-1)
     bits_of_sign = 8 * values.dtype.itemsize - 1
     top = -(1 << bits_of_sign)
-    for start in range(0, flat.size, CHUNK):
+
+    def place(start: int) -> None:
         bits = (flat[start : start + CHUNK] + values.dtype.type(0)).view(signed)
         flips = bits >> signed(bits_of_sign)
         flips |= signed(top)
         np.bitwise_xor(bits, flips, out=keys[start : start + CHUNK].view(signed))
+
+    each_chunk(place, flat.size)
     return keys
 
 
