@@ -125,7 +125,11 @@ def test_the_workbench_tiles_and_its_infer_config_reloads(mvtec: Path, tmp_path:
     (tmp_path / "train.json").write_text(json.dumps(config), encoding="utf-8")
     run(script("pyimgano-train"), "--config", "train.json", "--export-infer-config", cwd=tmp_path)
     exported = tmp_path / "run" / "artifacts" / "infer_config.json"
-    assert json.loads(exported.read_text(encoding="utf-8"))["adaptation"]["tiling"]["tile_size"] == 32
+    payload = exported.read_text(encoding="utf-8")
+    assert json.loads(payload)["adaptation"]["tiling"]["tile_size"] == 32
+    assert (
+        json.loads(payload)["threshold_provenance"]["quantile"] == 0.9
+    )  # the model's contamination, through the tiling
     run(
         script("pyimgano-infer"), "--infer-config", str(exported), "--input", str(mvtec / "bolt" / "test"),
         "--save-jsonl", "out.jsonl", cwd=tmp_path,

@@ -167,8 +167,11 @@ def test_scores_of_the_images_fitted_on_are_never_used_without_a_word() -> None:
 
 
 def test_without_calibration_there_is_no_threshold() -> None:
-    detector = tiled(Farthest(), calibration="none").fit(levels(10, 30))
-    assert not hasattr(detector, "threshold_")
+    inner = Farthest()
+    inner.threshold_ = 3.0  # type: ignore[attr-defined]  # of tiles
+    detector = tiled(inner, calibration="none").fit(levels(10, 30))
+    with pytest.raises(AttributeError, match="threshold_ belongs to tiles"):
+        _ = detector.threshold_
     assert not hasattr(detector, "decision_scores_")
 
 
@@ -180,6 +183,14 @@ def test_the_threshold_keeps_its_promise_in_nine_of_ten_cases() -> None:
         detector = tiled(tile_size=8, stride=8, contamination=0.2, seed=seed).fit(images)
         kept.append(1 - detector.threshold_ <= 0.2)
     assert 0.87 <= np.mean(kept) < 0.98
+
+
+def test_the_share_that_may_be_flagged_is_the_detectors_own_unless_it_is_given() -> None:
+    detector = Red()
+    assert tiled(detector, contamination=None).contamination == 0.1
+    detector.contamination = 0.2  # type: ignore[attr-defined]
+    assert tiled(detector, contamination=None).contamination == 0.2
+    assert tiled(detector, contamination=0.3).contamination == 0.3
 
 
 def test_too_few_images_for_the_promise_are_said() -> None:

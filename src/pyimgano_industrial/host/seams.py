@@ -40,6 +40,7 @@ SEAMS: tuple[Seam, ...] = (
     Seam("train thresholds", "pyimgano.workbench.calibration", "workbench_thresholds", "promises in pyimgano-train"),
     Seam("maps", "pyimgano.pipelines.mvtec_visa", "maps", "pixel metrics on images of mixed sizes"),
     Seam("workbench", "pyimgano.workbench.dataset_loader", "workbench", "calibration images for pyimgano-train"),
+    Seam("tiled training", "pyimgano.workbench.adaptation_runtime", "workbench", "one fit of tiles in pyimgano-train"),
     Seam("tiling", "pyimgano.inference.tiling", "tiling", "TiledDetector: one pass, no seams, fitted on tiles"),
     Seam("arrays", "pyimgano.utils.image_ops", "arrays", "classical models on arrays and tiles"),
     Seam("tiled benchmark", "pyimgano.pipelines.run_benchmark", "tiled_models", "--tile-... in pyimgano-benchmark"),

@@ -98,7 +98,9 @@ def _tile_inference(host: ModuleType) -> None:
     def _wrap_with_tiling(detector: Any, *, tiling: Any, threshold: float | None, u16_max: int | None) -> Any:
         if tiling.tile_size is None:
             tiling_flags.check()
-            return wrap(detector, tiling=tiling, threshold=threshold, u16_max=u16_max)
+        wrapped = wrap(detector, tiling=tiling, threshold=threshold, u16_max=u16_max)
+        if not isinstance(wrapped, TiledDetector):
+            return wrapped  # no tiling asked for, or a class of the caller's in the place of ours
         hosts = {
             "tile_size": tiling.tile_size,
             "stride": tiling.tile_stride,

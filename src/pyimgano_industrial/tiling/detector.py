@@ -127,7 +127,7 @@ class TiledDetector:
         self.folds = folds
         self.holdout = holdout
         self.factory = factory
-        self.contamination = contamination
+        self._contamination = contamination
         self.roi = roi
         self.skip_flat = skip_flat
         self.scales = tuple(scales)
@@ -170,7 +170,7 @@ class TiledDetector:
         self._levels = Levels.of((scan.tiles for scan in scans), parts=parts) if tiled else None
         if scans:
             self.decision_scores_ = np.array([self._score(scan) for scan in scans], np.float32)
-            self.threshold_ = threshold(self.decision_scores_, rate=self._contamination())
+            self.threshold_ = threshold(self.decision_scores_, rate=self.contamination)
 
     def _calibration(self) -> Calibration:
         if self.calibration != "folds" or self.factory is not None:
@@ -186,11 +186,17 @@ class TiledDetector:
             return "holdout"
         return "folds"
 
-    def _contamination(self) -> float:
-        if self.contamination is not None:
-            return self.contamination
+    @property
+    def contamination(self) -> float:
+        """The share of normal images that may be flagged: as given, else the detector's own, else 0.1."""
+        if self._contamination is not None:
+            return self._contamination
         own: float = getattr(self.detector, "contamination", 0.1)
         return own
+
+    @contamination.setter
+    def contamination(self, share: float | None) -> None:
+        self._contamination = share
 
     def _another(self) -> Any:
         return copied(self.detector) if self.factory is None else self.factory()
@@ -292,8 +298,10 @@ class TiledDetector:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or "detector" not in vars(self):
             raise AttributeError(name)
+        if name in ("threshold_", "decision_scores_") and self._fitted:
+            raise AttributeError(f"{name} belongs to tiles: calibration='none' made none for images")
         value = getattr(self.detector, name)
-        if name in ("threshold_", "decision_scores_") and not self._fitted:
+        if name in ("threshold_", "decision_scores_"):
             warnings.warn(
                 f"{name} belongs to whole images: the detector was fitted before it was wrapped; fit the "
                 f"TiledDetector, or calibrate a threshold on its own scores",

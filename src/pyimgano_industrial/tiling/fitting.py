@@ -122,7 +122,8 @@ def threshold(scores: NDArray[np.float32], *, rate: float) -> float:
 
     scores: (N,) of normal images that the detector was not fitted on. The threshold is the order statistic that keeps
     the promise whatever the distribution (Wilks, 1941); too few images cannot, and then it is their maximum, with a
-    warning that says what that promises.
+    warning that says what that promises. Out-of-fold scores are of detectors that saw fewer images than the one that
+    stays: with them the confidence is that of experience, not of proof.
     """
     rank = tolerance_rank(len(scores), rate=rate, confidence=CONFIDENCE)
     if rank is None:
