@@ -18,6 +18,7 @@ ALLOWED: dict[str, set[str]] = {
     "core": set(),
     "datasets": {"core"},
     "demo": {"core"},
+    "metrics": {"core"},
     "tiling": {"core"},
     "inference": {"core", "tiling"},
     "plugins": {"core"},
@@ -63,7 +64,7 @@ def test_imports_point_downwards(path: Path) -> None:
         assert parts[0] not in {"torch", "torchvision", "open_clip", "anomalib"}, f"{path} imports {module}"
 
 
-@pytest.mark.parametrize("own", ["core", "datasets", "demo", "tiling", "inference", "plugins", "testing"])
+@pytest.mark.parametrize("own", ["core", "datasets", "demo", "metrics", "tiling", "inference", "plugins", "testing"])
 def test_a_room_imports_without_the_host_and_the_heavy_libraries(own: str) -> None:
     modules = [
         ".".join(("pyimgano_industrial", *path.relative_to(PACKAGE).with_suffix("").parts))

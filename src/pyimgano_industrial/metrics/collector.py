@@ -1,0 +1,148 @@
+"""What all pixel metrics share: maps and defects come in one image at a time, and are kept as keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyimgano_industrial.metrics.checks import MetricError
+from pyimgano_industrial.metrics.keys import CHUNK, Keys, highest_key_up_to, widened
+from pyimgano_industrial.metrics.measures import Floats, Measured
+from pyimgano_industrial.metrics.resolve import Pixels, Wanted, resolve
+from pyimgano_industrial.metrics.spool import Spool
+
+MEMORY = 192 * 2**20  # bytes of scores that are kept in memory, by default
+TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True)
+class Region:
+    """One part of an image's defects. area: its pixels; kept: those whose scores count; name: the defect's."""
+
+    area: int
+    kept: int
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image's scores in the spool, its defects, and the groups that it belongs to."""
+
+    scores: int
+    defective: int
+    found: int
+    regions: tuple[Region, ...]
+    kind: str | None
+    lighting: str | None
+
+
+_Self = TypeVar("_Self", bound="Collector")
+Weigh = Callable[[Region], float]
+Choose = Callable[[Image], bool]
+
+
+class Collector:
+    """Keeps images; `memory` bytes of their scores in memory, the others in a temporary file in `folder`."""
+
+    def __init__(self, *, memory: int = MEMORY, folder: Path | str | None = None) -> None:
+        if memory < 0:
+            raise MetricError(f"memory must be 0 or more bytes; got {memory}: 0 keeps everything on disk")
+        self._spool = Spool(budget=memory, folder=None if folder is None else Path(folder))
+        self._images: list[Image] = []
+        self._itemsize = 4
+
+    @property
+    def count(self) -> int:
+        """The number of images."""
+        return len(self._images)
+
+    @property
+    def bytes_on_disk(self) -> int:
+        """The size of the temporary file."""
+        return self._spool.written
+
+    def reset(self) -> None:
+        """Forget all images, and remove the temporary file."""
+        self._spool.close()
+        self._images, self._itemsize = [], 4
+
+    def close(self) -> None:
+        """Remove the temporary file; leaving a `with` block does so too."""
+        self.reset()
+
+    def __enter__(self: _Self) -> _Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _keep(
+        self,
+        scores: Keys,
+        defective: Keys,
+        found: Keys | None,
+        regions: Sequence[Region],
+        kind: str | None,
+        lighting: str | None,
+    ) -> None:
+        self._itemsize = max(self._itemsize, scores.itemsize)
+        kept = self._spool.put(defective)
+        places = self._spool.put(scores), kept, kept if found is None else self._spool.put(found)
+        self._images.append(Image(*places, tuple(regions), kind, lighting))
+
+    def _keys(self, number: int) -> Keys:
+        keys = self._spool.get(number)
+        return widened(keys) if keys.itemsize < self._itemsize else keys
+
+    def _resolve(
+        self, wanted: Wanted, streams: Mapping[str, Weigh], *, choose: Choose, tolerance: float
+    ) -> tuple[dict[str, Measured], NDArray[np.uint64]]:
+        replay = self._pixels(streams, choose)
+        return resolve(replay, wanted, itemsize=self._itemsize, tolerance=tolerance)
+
+    def _pixels(self, streams: Mapping[str, Weigh], choose: Choose) -> Callable[[], Iterator[Pixels]]:
+        def replay() -> Iterator[Pixels]:
+            for image in filter(choose, self._images):
+                weights = {name: _weights(image.regions, weigh) for name, weigh in streams.items()}
+                scores, defective, found = map(self._keys, (image.scores, image.defective, image.found))
+                yield Pixels(scores, defective, found, weights)
+
+        return replay
+
+    def _counts_above(self, threshold: float, choose: Choose) -> tuple[int, int, int]:
+        """Return hits, false alarms and misses of the pixels above a threshold."""
+        highest = highest_key_up_to(threshold, self._itemsize)
+        hits = alarms = misses = 0
+        for image in filter(choose, self._images):
+            defective, scores = self._keys(image.defective), self._keys(image.scores)
+            found = int(np.count_nonzero(defective > highest))
+            above = sum(int(np.count_nonzero(scores[at : at + CHUNK] > highest)) for at in range(0, scores.size, CHUNK))
+            hits, alarms, misses = hits + found, alarms + above - found, misses + defective.size - found
+        return hits, alarms, misses
+
+    def _check(self, choose: Choose, what: str) -> None:
+        images = [image for image in self._images if choose(image)]
+        if not images:
+            raise MetricError(f"a metric needs images; {what} has none: call update() first")
+        if not any(image.regions for image in images):
+            raise MetricError(
+                f"a pixel metric needs an anomalous image; {what} has {len(images)} images, all without defects: "
+                "check that masks are passed, and that the split holds anomalous images"
+            )
+        if all(self._spool.size(image.scores) == self._spool.size(image.defective) for image in images):
+            raise MetricError(
+                f"a pixel metric needs pixels free of defects; {what} has none: are the masks turned round?"
+            )
+
+
+def _weights(regions: Sequence[Region], weigh: Weigh) -> Floats:
+    one: NDArray[np.float64] = np.array([weigh(region) for region in regions], float)
+    return np.repeat(one, [region.kept for region in regions]) if regions else one

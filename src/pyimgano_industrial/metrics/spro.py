@@ -1,0 +1,172 @@
+"""AU-sPRO: the saturated overlap of MVTec LOCO AD's defect channels (Bergmann et al., IJCV 2022).
+
+A channel's overlap at a threshold is the share of its saturation area that lies above it, at most 1. That is the share
+above it of the channel's highest scores, as many as its saturation area: so the channel counts with these alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyimgano_industrial.metrics.checks import MetricError, checked_limits, checked_map, checked_mask
+from pyimgano_industrial.metrics.collector import MEMORY, TOLERANCE, Choose, Collector, Image, Region, Weigh
+from pyimgano_industrial.metrics.keys import to_keys
+from pyimgano_industrial.metrics.measures import area
+from pyimgano_industrial.metrics.results import Estimate, SPROReport
+
+LIMITS = (0.01, 0.05, 0.1, 0.3, 1.0)
+
+
+class ChannelLike(Protocol):
+    """What a channel must have; those of the data set `mvtec_loco` do."""
+
+    @property
+    def mask(self) -> NDArray[np.bool_]: ...
+    @property
+    def saturation_area(self) -> int: ...
+    @property
+    def defect_name(self) -> str | None: ...
+
+
+@dataclass(frozen=True, eq=False)
+class DefectChannel:
+    """One defect of an image. mask: (H, W) bool; saturation_area: pixels that must be found, 1 or more."""
+
+    mask: NDArray[np.bool_]
+    saturation_area: int
+    defect_name: str | None = None
+
+
+def saturation_area(defect_area: int, threshold: float, *, relative: bool) -> int:
+    """Return the saturation area of a defect, as `defects_config.json` states it: at least 1.
+
+    threshold: a share of the defect's area in (0, 1] where `relative`, else pixels
+
+    >>> saturation_area(7, 0.5, relative=True), saturation_area(7, 6300, relative=False)
+    (3, 7)
+    """
+    if threshold <= 0 or (relative and threshold > 1):
+        raise MetricError(
+            f"a saturation threshold must be above 0, and up to 1 where it is relative; got {threshold}: "
+            "take it from defects_config.json"
+        )
+    return max(int(threshold * defect_area), 1) if relative else min(int(threshold), defect_area)
+
+
+class AUSPRO(Collector):
+    """AU-sPRO of each kind of anomaly, of their mean, and of each defect; parameters as for `PixelMetrics`.
+
+    >>> metric = AUSPRO(limits=(0.05,))
+    >>> channel = DefectChannel(np.array([[False, True, True]]), saturation_area=1)
+    >>> metric.update(np.array([[0.1, 0.2, 0.9]]), [channel], kind="logical_anomalies")
+    >>> metric.compute().mean[0.05].value
+    1.0
+    """
+
+    def __init__(
+        self,
+        *,
+        limits: float | Iterable[float] = LIMITS,
+        tolerance: float = TOLERANCE,
+        memory: int = MEMORY,
+        folder: Path | str | None = None,
+    ) -> None:
+        super().__init__(memory=memory, folder=folder)
+        self._limits, self._tolerance = checked_limits(limits), tolerance
+
+    def update(
+        self,
+        anomaly_map: NDArray[Any],
+        channels: Sequence[ChannelLike] = (),
+        *,
+        kind: str | None = None,
+        name: str | None = None,
+    ) -> None:
+        """Add one image.
+
+        anomaly_map: (H, W), real and finite, at the image's own size
+        channels:    its defects; none where it is good
+        kind:        "logical_anomalies" or "structural_anomalies"; needed where there are channels, None elsewhere
+        name:        the image's, for errors
+
+        Raises MetricError, which names the image, and adds nothing then.
+        """
+        image = name or f"image {self.count}"
+        if bool(channels) != (kind is not None and kind != "good"):
+            raise MetricError(
+                f"an image has channels and a kind of anomaly, or neither; {image} has {len(channels)} channels "
+                f"and kind {kind!r}: pass both, or leave both out where it is good"
+            )
+        values = checked_map(anomaly_map, image)
+        union = np.zeros(values.shape, bool)
+        found, regions = [values.reshape(-1)[:0]], []
+        for channel in channels:
+            mask = self._checked(channel, values, image)
+            union |= mask
+            highest = _highest(values[mask], channel.saturation_area)
+            found.append(highest)
+            regions.append(Region(int(mask.sum()), highest.size, channel.defect_name))
+        defective = to_keys(values[union] if regions else found[0])
+        self._keep(to_keys(values), defective, to_keys(np.concatenate(found)), regions, kind if regions else None, None)
+
+    def compute(self) -> SPROReport:
+        """Return every number by limit, with its error bound."""
+        self._check(lambda _: True, "the set")
+        kinds = sorted({image.kind for image in self._images if image.kind is not None})
+        by_kind = {kind: self._of(_of_kind(kind), _weigh, f"{kind} and good images") for kind in kinds}
+        names = sorted({region.name for image in self._images for region in image.regions if region.name})
+        by_defect = {name: self._of(_with(name), _named(name), f"defect {name!r}") for name in names}
+        mean = {limit: _mean([one[limit] for one in by_kind.values()]) for limit in self._limits}
+        return SPROReport(by_kind, mean, by_defect)
+
+    def _checked(self, channel: ChannelLike, values: NDArray[Any], image: str) -> NDArray[np.bool_]:
+        mask = checked_mask(channel.mask, (values.shape[0], values.shape[1]), image, what="channel")
+        if not mask.any():
+            raise MetricError(f"a channel must have pixels; one of {image} is empty: leave it out")
+        if channel.saturation_area < 1:
+            raise MetricError(
+                f"a saturation area must be 1 pixel or more; that of a channel of {image} is "
+                f"{channel.saturation_area}: use saturation_area()"
+            )
+        return mask
+
+    def _of(self, choose: Choose, weigh: Weigh, what: str) -> dict[float, Estimate]:
+        self._check(choose, what)
+        wanted = {f"{limit}": ("regions", area(limit)) for limit in self._limits}
+        found, _ = self._resolve(wanted, {"regions": weigh}, choose=choose, tolerance=self._tolerance)
+        return {limit: Estimate(found[f"{limit}"].value, found[f"{limit}"].bound) for limit in self._limits}
+
+
+def _highest(scores: NDArray[Any], count: int) -> NDArray[Any]:
+    count = min(count, scores.size)
+    return np.partition(scores, scores.size - count)[scores.size - count :]
+
+
+def _weigh(region: Region) -> float:
+    return 1 / region.kept
+
+
+def _named(name: str) -> Weigh:
+    return lambda region: 1 / region.kept if region.name == name else 0.0
+
+
+def _of_kind(kind: str) -> Choose:
+    return lambda image: image.kind in (None, kind)
+
+
+def _with(name: str) -> Choose:
+    def choose(image: Image) -> bool:
+        return not image.regions or any(region.name == name for region in image.regions)
+
+    return choose
+
+
+def _mean(found: Sequence[Estimate]) -> Estimate:
+    values, bounds = [one.value for one in found], [one.bound for one in found]
+    return Estimate(sum(values) / len(values), sum(bounds) / len(bounds))
