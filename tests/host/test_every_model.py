@@ -94,7 +94,11 @@ def test_exactly_the_models_that_warn_depend_on_the_other_images(found: dict[str
     assert set(python(code % sorted(RELATIVE)).split()) == COMPARES_A_BATCH
 
 
-TORCH = ("vision_resnet18_knn", "vision_resnet18_ecod", "vision_patchcore_lite_map")
+# A backbone's features, patches of them, Gaussians of patches, a teacher and students, an autoencoder, a segmenter.
+TORCH = (
+    "vision_resnet18_knn", "vision_resnet18_ecod", "vision_patchcore_lite_map", "vision_padim", "vision_stfpm",
+    "efficient_ad", "ae_resnet_unet", "memseg",
+)  # fmt: skip
 
 
 @pytest.mark.slow

@@ -222,3 +222,22 @@ def test_the_host_s_own_arguments_still_work(extra: str) -> None:
     mean = "class Mean:\n    def decision_function(self, x): return [1.0] * len(x)"
     code = f"{mean}\nprint(len(infer(Mean(), images, {extra})))"
     assert python(f"{START}{code}").strip() == "2"
+
+
+MIXED_CALIBRATION = """
+from pyimgano.inference import calibrate_threshold
+class Mean:
+    def decision_function(self, images):
+        import cv2
+        opened = [cv2.imread(one) if isinstance(one, str) else one for one in images]
+        return [float(one.mean()) for one in opened]
+normal = [str(Path(root) / "plain.png"), images[0], *(images[1],) * 18]
+print(json.dumps(said(lambda: calibrate_threshold(Mean(), normal, quantile=0.5))))
+"""
+
+
+def test_a_threshold_comes_from_files_and_arrays_mixed(tmp_path: Path) -> None:
+    save(plain(9), tmp_path / "plain.png")
+    bare, plugged = bare_and_plugged(START + MIXED_CALIBRATION, tmp_path)
+    assert "Error" in bare
+    assert plugged == 20.0

@@ -129,7 +129,13 @@ class PluginDataset(BaseDataset):  # type: ignore[misc]  # the host is untyped
 
     def _images(self, samples: Sequence[Sample]) -> NDArray[Any]:
         images = (self.source.image(sample) for sample in samples)
-        return _stack([image if self.resize is None else resize_image(image, self.resize) for image in images])
+        return _stack([image if self.resize is None else self._resized(image, self.resize) for image in images])
+
+    @staticmethod
+    def _resized(image: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
+        settings.resized.add(((image.shape[0], image.shape[1]), size))
+        resized: NDArray[np.uint8] = resize_image(image, size)
+        return resized
 
     @staticmethod
     def _labels(samples: Sequence[Sample]) -> NDArray[Any] | None:

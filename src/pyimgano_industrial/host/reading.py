@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from pyimgano_industrial.core.errors import ImageError
 from pyimgano_industrial.core.images import read_raw, read_rgb
+from pyimgano_industrial.host import settings
 from pyimgano_industrial.host.contract import expect, rebind
 from pyimgano_industrial.inference.formats import bits_of
 
@@ -58,10 +59,25 @@ def _as_pil(original: Callable[..., Any], item: Any, *, input_color: str) -> Any
     return original(item, input_color=input_color)
 
 
+def _load_resized(path: str, *, resize: tuple[int, int]) -> NDArray[np.uint8]:
+    """As `_load_u8_rgb` of the robustness benchmark: reduced by area, at its own size where `resize` holds a 0."""
+    import cv2
+
+    rgb = read_rgb(path)
+    size = (rgb.shape[0], rgb.shape[1])
+    wanted = resize if min(resize) > 0 else size
+    settings.resized.add((size, wanted))
+    if size == wanted:
+        return rgb
+    resized: NDArray[np.uint8] = cv2.resize(rgb, wanted[::-1], interpolation=cv2.INTER_AREA)
+    return resized
+
+
 _OURS: dict[str, tuple[str, Callable[..., Any]]] = {
     "pyimgano.io.image": ("read_image", _read_image),
     "pyimgano.inference.image_decode": ("load_path_as_rgb_u8_hwc", _load_path),
     "pyimgano.models._image_batch": ("_load_rgb_path_image", _load_path),
+    "pyimgano.services.robustness_service": ("_load_u8_rgb", _load_resized),
     "pyimgano.models.ref_patch_distance": ("_as_rgb_u8_hwc", _load_path),
 }
 

@@ -8,11 +8,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from pyimgano_industrial.host import inference_flags
+from pyimgano_industrial.host import inference_flags, settings
 from pyimgano_industrial.host.contract import expect
 from pyimgano_industrial.inference.region_detector import RegionDetector
 from pyimgano_industrial.inference.rois import load_mask
 from pyimgano_industrial.tiling.detector import TiledDetector
+from pyimgano_industrial.tiling.regions import Region, RegionError
 
 
 def apply(host: ModuleType) -> None:
@@ -33,7 +34,7 @@ def looking(detector: Any) -> Any:
     """Return the detector, looking at the region of --roi."""
     if inference_flags.roi is None or (isinstance(detector, TiledDetector) and detector.roi is not None):
         return detector
-    return RegionDetector(detector, roi=inference_flags.roi)
+    return RegionDetector(detector, roi=_as_handed_over(inference_flags.roi))
 
 
 def for_tiles() -> dict[str, Any]:
@@ -41,7 +42,24 @@ def for_tiles() -> dict[str, Any]:
     roi = inference_flags.roi
     if roi is None or (isinstance(roi, Path) and roi.is_dir()):
         return {}
-    return {"roi": load_mask(roi) if isinstance(roi, Path) else roi}
+    return {"roi": _as_handed_over(load_mask(roi) if isinstance(roi, Path) else roi)}
+
+
+def _as_handed_over(roi: Any) -> Any:
+    """Return a region of the files for the arrays that the command makes of them, which may be smaller."""
+    if not settings.resized:
+        return roi
+    if isinstance(roi, Path) and roi.is_dir():
+        raise RegionError("a folder of regions needs files, and this command hands over arrays; give one box or mask")
+    sizes = sorted({size for size, _ in settings.resized})
+    if len(sizes) > 1:
+        raise RegionError(
+            f"a region in pixels needs images of one size where they are resized; the images have "
+            f"{len(sizes)}, such as {sizes[0]} and {sizes[-1]}: leave --roi out, or bring them to one size"
+        )
+    ((height, width), (new_height, new_width)) = next(iter(settings.resized))
+    region = Region(load_mask(roi) if isinstance(roi, Path) else roi, height=height, width=width)
+    return region.at(new_height, new_width).rows(0, new_height)
 
 
 def _inference(host: ModuleType) -> None:

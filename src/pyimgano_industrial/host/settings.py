@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 missing_masks: Literal["error", "allow"] = "error"
 tiling: dict[str, Any] = {}  # keyword arguments of TiledDetector
+resized: set[tuple[tuple[int, int], tuple[int, int]]] = set()  # (H, W) of files and of the arrays made of them
 thresholds: dict[str, Any] = {}  # method, target_fpr, how, report, and the host's quantile where it was given
 
 _TILING = "industrial_tiling_"
@@ -18,6 +19,7 @@ def reset() -> None:
     global missing_masks
     missing_masks = "error"
     tiling.clear()
+    resized.clear()
     thresholds.clear()
 
 

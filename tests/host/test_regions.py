@@ -1,0 +1,74 @@
+"""--roi in pyimgano-benchmark and pyimgano-robust-benchmark: what lies outside does not count."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from acme import save
+from distributions import run, script
+
+ROI = "0,0,64,32"
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Parts of 64 x 64 pixels, spots at rows 8:16 of the bad ones; the lower half is clutter, now and then bright."""
+    root = tmp_path_factory.mktemp("parts")
+    rng = np.random.default_rng(0)
+    for folder, count in {"train/good": 20, "test/good": 8, "test/spot": 8}.items():
+        for index in range(count):
+            image = rng.integers(90, 110, (64, 64, 3), np.uint8)
+            image[32:] = rng.integers(85, 115, (32, 64, 3))
+            if folder == "test/good":
+                image[36:60, 4:60] = (0, 255, 255)
+            if folder == "test/spot":
+                image[8:16, 24:40] = 130
+                mask = np.zeros((64, 64), np.uint8)
+                mask[8:16, 24:40] = 255
+                save(mask, root / "part/ground_truth/spot" / f"{index:03}_mask.png")
+            save(image, root / "part" / folder / f"{index:03}.png")
+    return root
+
+
+def benchmark(root: Path, cwd: Path, *flags: str, command: str = "pyimgano-benchmark") -> dict[str, Any]:
+    named = ("--dataset", "industrial_folder", "--root", f"{root}", "--category", "part")
+    run(script(command), *named, "--model", "vision_pixel_mad_map", *flags, "--output", "report.json", cwd=cwd)
+    report: dict[str, Any] = json.loads((cwd / "report.json").read_text(encoding="utf-8"))
+    return report
+
+
+@pytest.mark.parametrize("flags", [(), ("--tile-size", "32", "--tile-fit", "position"), ("--input-mode", "numpy")])
+def test_clutter_outside_the_region_does_not_decide(parts: Path, tmp_path: Path, flags: tuple[str, ...]) -> None:
+    everywhere = benchmark(parts, tmp_path, *flags)
+    assert "roi" not in everywhere
+    assert everywhere["results"]["auroc"] < 0.8
+    inside = benchmark(parts, tmp_path, *flags, "--roi", ROI)
+    assert inside["roi"] == ROI
+    assert inside["results"]["auroc"] == 1.0
+
+
+@pytest.mark.parametrize("tiled", [(), ("--tile-size", "128", "--tile-fit", "position")])
+def test_robust_benchmark_takes_a_region(parts: Path, tmp_path: Path, tiled: tuple[str, ...]) -> None:
+    """It resizes the images to 256 x 256 pixels, and the region with them."""
+    flags = (*tiled, "--roi", ROI, "--corruptions", "jpeg", "--severities", "1")
+    report = benchmark(parts, tmp_path, *flags, command="pyimgano-robust-benchmark")
+    assert report["roi"] == ROI
+    assert report["robustness"]["clean"]["results"]["auroc"] == 1.0
+
+
+def test_a_region_in_pixels_does_not_fit_resized_images_of_several_sizes(parts: Path, tmp_path: Path) -> None:
+    shutil.copytree(parts, tmp_path / "parts")
+    save(np.full((64, 80, 3), 100, np.uint8), tmp_path / "parts/part/train/good/wide.png")
+    named = ("--dataset", "industrial_folder", "--root", "parts", "--category", "part", "--roi", ROI)
+    model = ("--model", "vision_pixel_mad_map", "--input-mode", "numpy")
+    done = run(script("pyimgano-benchmark"), *named, *model, check=False, cwd=tmp_path)
+    assert done.returncode != 0
+    assert "needs images of one size where they are resized; the images have 2, such as (64, 64) and (64, 80)" in (
+        done.stderr
+    )
