@@ -9,8 +9,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pyimgano_industrial.core.names import on_demand
 
 if TYPE_CHECKING:
     from pyimgano_industrial.inference.calibration import Calibration, CalibrationError
@@ -63,12 +64,4 @@ _MODULES = {
     "read_input": "feed",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = on_demand(__name__, _MODULES)

@@ -10,8 +10,9 @@ Estimate(value=1.0, bound=0.0)
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pyimgano_industrial.core.names import on_demand
 
 if TYPE_CHECKING:
     from pyimgano_industrial.metrics.checks import MetricError
@@ -67,12 +68,4 @@ _MODULES = {
     "saturation_area": "spro",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = on_demand(__name__, _MODULES)
