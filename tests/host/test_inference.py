@@ -241,3 +241,18 @@ def test_a_threshold_comes_from_files_and_arrays_mixed(tmp_path: Path) -> None:
     bare, plugged = bare_and_plugged(START + MIXED_CALIBRATION, tmp_path)
     assert "Error" in bare
     assert plugged == 20.0
+
+
+ROBUSTNESS = """
+from pyimgano.services.robustness_service import _load_u8_rgb
+deep, flat = (_load_u8_rgb(str(Path(root) / name), resize=(12, 16)) for name in ("deep.png", "plain.png"))
+print(json.dumps([list(deep.shape), int(np.abs(deep.astype(int) - flat).max())]))
+"""
+
+
+def test_the_robustness_benchmark_reads_a_12_bit_file_as_all_others_do(tmp_path: Path) -> None:
+    assert cv2.imwrite(str(tmp_path / "deep.png"), plain(9)[..., ::-1].astype(np.uint16) * 16)
+    save(plain(9), tmp_path / "plain.png")
+    bare, plugged = bare_and_plugged(START + ROBUSTNESS, tmp_path)
+    assert bare[1] > 50
+    assert plugged == [[12, 16, 3], 0]
