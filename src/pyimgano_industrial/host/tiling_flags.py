@@ -37,7 +37,10 @@ _OURS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "--tile-calibration": (
         "calibration",
-        {"choices": get_args(Calibration), "help": "Which good images give the threshold. Default: folds"},
+        {
+            "choices": get_args(Calibration),
+            "help": "Which good images give the threshold. Default: folds; in pyimgano-infer as --calibrate-on says",
+        },
     ),
     "--tile-folds": ("folds", {"type": int, "help": "Shares for --tile-calibration folds. Default: 5"}),
     "--tile-score-from": (
