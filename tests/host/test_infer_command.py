@@ -177,6 +177,18 @@ def test_the_pixel_threshold_counts_the_region_only(conveyor: Path) -> None:
     assert found[0] == found[1] > 0
 
 
+@pytest.mark.parametrize("tiled", [(), ("--tile-size", 24)])
+def test_a_threshold_of_whole_images_is_not_used_in_a_region(line: Path, tiled: tuple[object, ...]) -> None:
+    model = {"name": "vision_pixel_mad_map", "device": "cpu", "contamination": 0.1, "model_kwargs": {}}
+    config = {"model": model, "adaptation": {}, "threshold": 0.0}
+    (line / "infer_config.json").write_text(json.dumps(config), encoding="utf-8")
+    command = (script("pyimgano-infer"), "--infer-config", "infer_config.json", "--train-dir", "good")
+    flags = ("--input", "check", "--save-jsonl", "out.jsonl", *map(str, tiled), "--roi", "0,0,30,30")
+    done = run(*command, *flags, cwd=line)
+    assert "the threshold 0 of the run is not used: it belongs to whole images, and --roi changes" in done.stderr
+    assert all(record["threshold_provenance"]["threshold"] > 0 for record in records(line).values())
+
+
 def test_a_region_needs_maps_or_tiles(line: Path) -> None:
     done = infer(line, "--roi", "0,0,40,40", model="vision_knn")
     assert done.returncode != 0

@@ -94,7 +94,7 @@ def _wrap_detector(host: ModuleType) -> None:
     def apply_infer_detector_wrappers(request: Any) -> Any:
         global _fitting
         result = original(request)
-        wanted = request.threshold is None or threshold_flags.given()
+        wanted = request.threshold is None or threshold_flags.given() or inference_flags.roi is not None
         _fitting = Fitting(result.detector) if wanted and hasattr(result.detector, "fit") else None
         return result
 

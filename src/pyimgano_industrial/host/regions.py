@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from pyimgano_industrial.core.errors import IndustrialWarning
 from pyimgano_industrial.host import inference_flags, settings
 from pyimgano_industrial.host.contract import expect
 from pyimgano_industrial.inference.region_detector import RegionDetector
@@ -64,9 +66,18 @@ def _as_handed_over(roi: Any) -> Any:
 
 def _inference(host: ModuleType) -> None:
     wrap = expect(host, "apply_infer_detector_wrappers", "request")
+    expect(host.InferDetectorWrapperRequest, "threshold")
 
     @wraps(wrap)
     def apply_infer_detector_wrappers(request: Any) -> Any:
+        if inference_flags.roi is not None and request.threshold is not None:
+            warnings.warn(
+                f"the threshold {request.threshold:g} of the run is not used: it belongs to whole images, and --roi "
+                f"changes the scores; --train-dir gives one that belongs to the region, without it there are no labels",
+                IndustrialWarning,
+                stacklevel=2,
+            )
+            request = replace(request, threshold=None)
         wrapped = wrap(request)
         return replace(wrapped, detector=looking(wrapped.detector))
 
