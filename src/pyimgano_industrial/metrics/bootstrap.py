@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano_industrial.metrics.checks import MetricError
+from pyimgano_industrial.metrics.counting import Replay
 from pyimgano_industrial.metrics.measures import Curve, Floats, Measure
-from pyimgano_industrial.metrics.resolve import Pixels
 from pyimgano_industrial.metrics.results import Interval
 
 _THRESHOLDS = 1000  # of normal pixels, and as many of defects
 _PER_IMAGE = 4096  # pixels of an image that thresholds are taken from
-
-Replay = Callable[[], Iterable[Pixels]]
 
 
 def intervals(
@@ -59,20 +58,20 @@ def interval(values: list[float], confidence: float) -> Interval:
     return Interval(low, high, confidence, len(values))
 
 
-def _edges(replay: Replay) -> NDArray[np.uint64]:
-    """Return keys that divide normal pixels evenly and towards the top ever finer, and defects evenly."""
+def _edges(replay: Replay) -> NDArray[Any]:
+    """Return scores that divide normal pixels evenly and towards the top ever finer, and defects evenly."""
     normal, found = [], []
     for pixels in replay():
         normal.append(pixels.all[:: max(1, pixels.all.size // _PER_IMAGE)])
         found.append(pixels.found[:: max(1, pixels.found.size // _PER_IMAGE)])
     falling = np.geomspace(1e-5, 1, _THRESHOLDS // 2)
     shares = np.concatenate([1 - falling, np.linspace(0, 1, _THRESHOLDS // 2)])
-    keys = [np.quantile(np.concatenate(normal), shares, method="lower")]
-    keys.append(np.quantile(np.concatenate(found), np.linspace(0, 1, _THRESHOLDS), method="lower"))
-    return np.unique(np.concatenate(keys))
+    edges = [np.quantile(np.concatenate(normal), shares, method="lower")]
+    edges.append(np.quantile(np.concatenate(found), np.linspace(0, 1, _THRESHOLDS), method="lower"))
+    return np.unique(np.concatenate(edges))
 
 
-def _counts(replay: Replay, edges: NDArray[np.uint64]) -> tuple[Floats, dict[str, Floats]]:
+def _counts(replay: Replay, edges: NDArray[Any]) -> tuple[Floats, dict[str, Floats]]:
     """Return per image and bin the normal pixels, and the weight of each stream."""
     normal: list[Floats] = []
     found: dict[str, list[Floats]] = {}

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano_industrial.metrics.checks import MetricError
@@ -80,6 +81,7 @@ def pixel_ap(maps: Arrays, masks: Arrays) -> Estimate:
 
 @contextmanager
 def _filled(metric: _Metric, maps: Arrays, masks: Arrays) -> Iterator[_Metric]:
+    metric._borrows = isinstance(maps, list | tuple | np.ndarray)  # the caller has them all in memory
     left, right = iter(maps), iter(masks)
     with metric:
         for anomaly_map in left:

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from pyimgano_industrial.metrics.checks import MetricError, checked_limits, checked_map, checked_mask
 from pyimgano_industrial.metrics.collector import MEMORY, TOLERANCE, Choose, Collector, Image, Region, Weigh
-from pyimgano_industrial.metrics.keys import to_keys
 from pyimgano_industrial.metrics.measures import area
 from pyimgano_industrial.metrics.results import Estimate, SPROReport
 
@@ -112,8 +111,8 @@ class AUSPRO(Collector):
             highest = _highest(values[mask], channel.saturation_area)
             found.append(highest)
             regions.append(Region(int(mask.sum()), highest.size, channel.defect_name))
-        defective = to_keys(values[union] if regions else found[0])
-        self._keep(to_keys(values), defective, to_keys(np.concatenate(found)), regions, kind if regions else None, None)
+        defective = values[union] if regions else found[0]
+        self._keep(values, defective, np.concatenate(found), regions, kind=kind if regions else None)
 
     def compute(self) -> SPROReport:
         """Return every number by limit, with its error bound."""
@@ -139,7 +138,7 @@ class AUSPRO(Collector):
     def _of(self, choose: Choose, weigh: Weigh, what: str) -> dict[float, Estimate]:
         self._check(choose, what)
         wanted = {f"{limit}": ("regions", area(limit)) for limit in self._limits}
-        found, _ = self._resolve(wanted, {"regions": weigh}, choose=choose, tolerance=self._tolerance)
+        found = self._resolve(wanted, {"regions": (choose, weigh)}, tolerance=self._tolerance).numbers
         return {limit: Estimate(found[f"{limit}"].value, found[f"{limit}"].bound) for limit in self._limits}
 
 
