@@ -91,7 +91,7 @@ def count(replay: Replay, layout: Layout, streams: Sequence[str], ties: Ties | N
     for _ in range(_THREADS):
         buffers.put(np.empty(0, np.int64))
 
-    def of_one(pixels: Pixels) -> tuple[Pixels, list[tuple[int, NDArray[np.int64]]]]:
+    def of_one(pixels: Pixels) -> tuple[Pixels, list[NDArray[np.int64]]]:
         buffer = buffers.get()
         try:
             if buffer.size < min(pixels.all.size, _STEP):
@@ -103,20 +103,18 @@ def count(replay: Replay, layout: Layout, streams: Sequence[str], ties: Ties | N
 
     for pixels, parts in _ahead(of_one, replay()):
         totals = normal.setdefault(tuple(sorted(pixels.weights)), np.zeros(layout.size, np.int64))
-        for lowest, counts in parts:
-            totals[lowest : lowest + counts.size] += counts
+        for counts in parts:
+            totals[: counts.size] += counts
         _add_defects(totals, found, pixels, layout)
     return Counts(normal, found)
 
 
-def _counted(values: NDArray[Any], layout: Layout, bins: Bins, ties: Ties | None) -> tuple[int, NDArray[np.int64]]:
+def _counted(values: NDArray[Any], layout: Layout, bins: Bins, ties: Ties | None) -> NDArray[np.int64]:
     for start in range(0, values.size, CHUNK):
         bins[start : start + CHUNK] = layout.bins(values[start : start + CHUNK])
     if ties is not None:
         ties.see(bins, values)
-    lowest: int = bins.min().item()
-    bins -= lowest
-    return lowest, np.bincount(bins)
+    return np.bincount(bins)
 
 
 def _add_defects(normal: NDArray[np.int64], found: Mapping[str, Floats], pixels: Pixels, layout: Layout) -> None:

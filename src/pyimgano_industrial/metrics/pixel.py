@@ -110,7 +110,7 @@ class PixelMetrics(Collector):
             return _no_defect(values)
         box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         labels = _components(mask[box])
-        inside = np.flatnonzero(labels)
+        inside = np.flatnonzero(mask[box])
         numbers = labels.reshape(-1)[inside]
         order = np.argsort(numbers, kind="stable")
         areas = np.bincount(numbers)[1:].tolist()

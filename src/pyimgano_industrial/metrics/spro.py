@@ -6,8 +6,9 @@ above it of the channel's highest scores, as many as its saturation area: so the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano_industrial.metrics.checks import MetricError, checked_limits, checked_map, checked_mask
-from pyimgano_industrial.metrics.collector import MEMORY, TOLERANCE, Choose, Collector, Image, Region, Weigh
-from pyimgano_industrial.metrics.measures import area
+from pyimgano_industrial.metrics.collector import MEMORY, TOLERANCE, Choose, Collector, Image, Region, Stream, Weigh
+from pyimgano_industrial.metrics.measures import Measured, area
 from pyimgano_industrial.metrics.results import Estimate, SPROReport
 
 LIMITS = (0.01, 0.05, 0.1, 0.3, 1.0)
+_AT_ONCE = 8  # kinds and defects that are counted in one pass
 
 
 class ChannelLike(Protocol):
@@ -118,9 +120,12 @@ class AUSPRO(Collector):
         """Return every number by limit, with its error bound."""
         self._check(lambda _: True, "the set")
         kinds = sorted({image.kind for image in self._images if image.kind is not None})
-        by_kind = {kind: self._of(_of_kind(kind), _weigh, f"{kind} and good images") for kind in kinds}
         names = sorted({region.name for image in self._images for region in image.regions if region.name})
-        by_defect = {name: self._of(_with(name), _named(name), f"defect {name!r}") for name in names}
+        streams: dict[str, Stream] = {f"{kind} and good images": (_of_kind(kind), _weigh) for kind in kinds}
+        streams |= {f"defect {name!r}": (_with(name), _named(name)) for name in names}
+        found = self._of(streams)
+        by_kind = dict(zip(kinds, found, strict=False))
+        by_defect = dict(zip(names, found[len(kinds) :], strict=True))
         mean = {limit: _mean([one[limit] for one in by_kind.values()]) for limit in self._limits}
         return SPROReport(by_kind, mean, by_defect)
 
@@ -135,11 +140,16 @@ class AUSPRO(Collector):
             )
         return mask
 
-    def _of(self, choose: Choose, weigh: Weigh, what: str) -> dict[float, Estimate]:
-        self._check(choose, what)
-        wanted = {f"{limit}": ("regions", area(limit)) for limit in self._limits}
-        found = self._resolve(wanted, {"regions": (choose, weigh)}, tolerance=self._tolerance).numbers
-        return {limit: Estimate(found[f"{limit}"].value, found[f"{limit}"].bound) for limit in self._limits}
+    def _of(self, streams: Mapping[str, Stream]) -> list[dict[float, Estimate]]:
+        """Return the numbers of each stream by limit; a pass over the scores serves a few streams."""
+        found: dict[str, Measured] = {}
+        for what, (choose, _) in streams.items():
+            self._check(choose, what)
+        for start in range(0, len(streams), _AT_ONCE):
+            some = dict(islice(streams.items(), start, start + _AT_ONCE))
+            wanted = {f"{what} {limit}": (what, area(limit)) for what in some for limit in self._limits}
+            found |= self._resolve(wanted, some, tolerance=self._tolerance).numbers
+        return [{limit: _estimate(found[f"{what} {limit}"]) for limit in self._limits} for what in streams]
 
 
 def _highest(scores: NDArray[Any], count: int) -> NDArray[Any]:
@@ -164,6 +174,10 @@ def _with(name: str) -> Choose:
         return not image.regions or any(region.name == name for region in image.regions)
 
     return choose
+
+
+def _estimate(measured: Measured) -> Estimate:
+    return Estimate(measured.value, measured.bound)
 
 
 def _mean(found: Sequence[Estimate]) -> Estimate:
