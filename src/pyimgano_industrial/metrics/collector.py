@@ -50,14 +50,17 @@ Stream = tuple[Choose, Weigh]  # the images that count, and the weight of each p
 
 
 class Collector:
-    """Keeps images; `memory` bytes of their scores in memory, the others in a temporary file in `folder`."""
+    """Keeps images; `memory` bytes of their scores in memory, the others in a temporary file in `folder`.
 
-    def __init__(self, *, memory: int = MEMORY, folder: Path | str | None = None) -> None:
+    Without `copy`, maps of float32 and float64 are not copied, and count as the caller's memory.
+    """
+
+    def __init__(self, *, memory: int = MEMORY, folder: Path | str | None = None, copy: bool = True) -> None:
         if memory < 0:
             raise MetricError(f"memory must be 0 or more bytes; got {memory}: 0 keeps everything on disk")
         self._spool = Spool(budget=memory, folder=None if folder is None else Path(folder))
         self._images: list[Image] = []
-        self._itemsize = 4
+        self._itemsize, self._copy = 4, copy
 
     @property
     def count(self) -> int:
@@ -95,11 +98,15 @@ class Collector:
         *,
         kind: str | None = None,
         lighting: str | None = None,
-        lent: bool = False,
+        given: NDArray[Any],
     ) -> None:
-        """Keep an image's scores, those of its defects, and those that count (None: the same), region by region."""
+        """Keep an image's scores, those of its defects, and those that count (None: the same), region by region.
+
+        given: the map as the caller has it
+        """
         self._itemsize = max(self._itemsize, scores.itemsize)
         kept = self._spool.put(defective)
+        lent = not self._copy and np.may_share_memory(scores, given)
         whole = self._spool.put(scores.reshape(-1), lent=lent)
         self._images.append(
             Image(whole, kept, kept if found is None else self._spool.put(found), tuple(regions), kind, lighting)

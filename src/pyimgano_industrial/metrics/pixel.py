@@ -27,6 +27,7 @@ class PixelMetrics(Collector):
     sizes:     areas in pixels at which defects are divided for the breakdown by size, for example (281, 5000)
     tolerance: the largest error of any number
     memory:    bytes of scores that are kept in memory; the others lie in a temporary file in `folder`
+    copy:      False where the caller keeps all maps in memory as they are, until the numbers are there: saves the copy
 
     AU-PRO: Bergmann et al., The MVTec Anomaly Detection Dataset, IJCV 2021. SegF1: Heckler-Kram et al., The MVTec
     AD 2 Dataset, arXiv 2503.21622, over all pixels of the set. Scores are compared as float32, or as float64 where maps
@@ -38,8 +39,6 @@ class PixelMetrics(Collector):
     1.0
     """
 
-    _borrows = False  # maps are kept as they are, where nobody changes them until the numbers are there
-
     def __init__(
         self,
         *,
@@ -49,8 +48,9 @@ class PixelMetrics(Collector):
         tolerance: float = TOLERANCE,
         memory: int = MEMORY,
         folder: Path | str | None = None,
+        copy: bool = True,
     ) -> None:
-        super().__init__(memory=memory, folder=folder)
+        super().__init__(memory=memory, folder=folder, copy=copy)
         self._limits, self._threshold = checked_limits(limits), checked_threshold(threshold)
         edges = [1, *sorted(sizes)]
         self._sizes: list[Size] = [*zip(edges, (edge - 1 for edge in edges[1:]), strict=False), (edges[-1], None)]
@@ -77,8 +77,7 @@ class PixelMetrics(Collector):
         values = checked_map(anomaly_map, image)
         marked = None if mask is None else checked_mask(mask, (values.shape[0], values.shape[1]), image)
         found, regions = _no_defect(values) if marked is None else self._regions(values, marked)
-        lent = self._borrows and np.may_share_memory(values, anomaly_map)
-        self._keep(values, found, None, regions, lighting=lighting, lent=lent)
+        self._keep(values, found, None, regions, lighting=lighting, given=anomaly_map)
 
     def compute(self) -> PixelReport:
         """Return every number with its error bound; may be called at any time, and again after more updates."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
@@ -77,8 +78,9 @@ class AUSPRO(Collector):
         tolerance: float = TOLERANCE,
         memory: int = MEMORY,
         folder: Path | str | None = None,
+        copy: bool = True,
     ) -> None:
-        super().__init__(memory=memory, folder=folder)
+        super().__init__(memory=memory, folder=folder, copy=copy)
         self._limits, self._tolerance = checked_limits(limits), tolerance
 
     def update(
@@ -105,16 +107,16 @@ class AUSPRO(Collector):
                 f"and kind {kind!r}: pass both, or leave both out where it is good"
             )
         values = checked_map(anomaly_map, image)
-        union = np.zeros(values.shape, bool)
+        masks = [self._checked(channel, values, image) for channel in channels]
         found, regions = [values.reshape(-1)[:0]], []
-        for channel in channels:
-            mask = self._checked(channel, values, image)
-            union |= mask
-            highest = _highest(values[mask], channel.saturation_area)
+        for channel, mask in zip(channels, masks, strict=True):
+            scores = values.reshape(-1)[np.flatnonzero(mask)]
+            highest = _highest(scores, channel.saturation_area)
             found.append(highest)
-            regions.append(Region(int(mask.sum()), highest.size, channel.defect_name))
-        defective = values[union] if regions else found[0]
-        self._keep(values, defective, np.concatenate(found), regions, kind=kind if regions else None)
+            regions.append(Region(scores.size, highest.size, channel.defect_name))
+        defective = values.reshape(-1)[np.flatnonzero(reduce(np.logical_or, masks))] if masks else found[0]
+        kept = kind if regions else None
+        self._keep(values, defective, np.concatenate(found), regions, kind=kept, given=anomaly_map)
 
     def compute(self) -> SPROReport:
         """Return every number by limit, with its error bound."""
