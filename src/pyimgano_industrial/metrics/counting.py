@@ -40,21 +40,22 @@ Replay = Callable[[], Iterator[Pixels]]
 
 
 class Ties:
-    """Finds out which of the bins that are asked for hold two different scores."""
+    """Finds out which of the bins that are asked for hold one score only, if any."""
 
     def __init__(self, asked: NDArray[np.bool_], *, itemsize: int) -> None:
-        self._asked, self._lock = asked, Lock()
+        self._lock = Lock()
+        self.single = asked.copy()  # a bin that is not is never asked for again
         self._one: NDArray[Any] = np.full(asked.size, np.nan, f"f{itemsize}")  # the first score seen
-        self.mixed = ~asked
 
     def see(self, bins: Bins, values: NDArray[Any]) -> None:
         other = self._one.take(bins) != values
-        other &= self._asked.take(bins)
-        bins, values = bins[other], values[other]
+        other &= self.single.take(bins)
+        places = np.flatnonzero(other)
+        bins, values = bins[places], values[places]
         with self._lock:
             new = np.isnan(self._one[bins])
             self._one[bins[new]] = values[new]
-            self.mixed[bins[self._one[bins] != values]] = True
+            self.single[bins[self._one[bins] != values]] = False
 
 
 @dataclass(frozen=True, eq=False)

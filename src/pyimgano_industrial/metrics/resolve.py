@@ -88,9 +88,10 @@ def _even(task: Task, sample: Sequence[Pixels], every: int) -> Resolved | None:
     layout = make(size) if size <= _MOST_EVEN else None
     if layout is None:
         return None
-    ties = Ties(np.ones(layout.size, bool), itemsize=task.itemsize) if tied else None
-    counts = count(task.replay, layout, task.streams, ties)
-    resolved, _ = task.measured(counts, layout, np.zeros(layout.size, bool) if ties is None else ~ties.mixed)
+    tied = tied or layout.size < size // 2  # where there are not as many floats
+    ties = Ties(np.full(layout.size, tied), itemsize=task.itemsize)
+    counts = count(task.replay, layout, task.streams, ties if tied else None)
+    resolved, _ = task.measured(counts, layout, ties.single)
     return resolved if task.excess(resolved) <= 1 else None
 
 
@@ -117,12 +118,13 @@ def _trial(
         return None
     ties = Ties(np.ones(layout.size, bool), itemsize=task.itemsize)
     counts = count(lambda: iter(sample), layout, task.streams, ties).scaled(every)
-    for tied, known in ((False, np.zeros(layout.size, bool)), (True, ~ties.mixed)):
-        resolved, _ = task.measured(counts, layout, known)
-        size = max(int(2 * layout.size * task.excess(resolved)), _TIED if tied else _TRIAL)
-        if size <= _MOST_EVEN:
-            break
-    return size, tied
+    sizes = [
+        2 * layout.size * task.excess(task.measured(counts, layout, known)[0])  # an error is in proportion to the width
+        for known in (np.zeros(layout.size, bool), ties.single)
+    ]
+    if max(sizes[1], _TIED) < sizes[0] / 4:
+        return max(int(sizes[1]), _TIED), True
+    return max(int(sizes[0]), _TRIAL), False
 
 
 def _divided(task: Task, sample: Sequence[Pixels], every: int) -> Resolved:
@@ -133,7 +135,7 @@ def _divided(task: Task, sample: Sequence[Pixels], every: int) -> Resolved:
     while True:
         counts = count(task.replay, tree, task.streams, ties)
         if ties is not None:
-            known = (tree.rest == 0) | known | ~ties.mixed
+            known = (tree.rest == 0) | known | ties.single
         resolved, held = task.measured(counts, tree, known)
         unsure = np.zeros(tree.size, bool)
         unsure[held[_unsure(list(resolved.numbers.values()), task.tolerance)]] = True
