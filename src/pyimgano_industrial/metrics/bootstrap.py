@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,10 +24,11 @@ def intervals(
     samples: int,
     confidence: float,
     seed: int,
+    means: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Interval]:
-    """Return a percentile interval of every wanted number (name -> stream, measure)."""
+    """Return a percentile interval of every wanted number (name -> stream, measure) and of means of these."""
     checked(samples, confidence)
-    normal, found = _counts(replay, _edges(replay))
+    normal, found, members = _counts(replay, _edges(replay), sorted({stream for stream, _ in wanted.values()}))
     images = normal.shape[0]
     exact = np.ones(normal.shape[1], bool)  # bins this small are taken as straight lines
     values: dict[str, list[float]] = {name: [] for name in wanted}
@@ -35,11 +36,14 @@ def intervals(
     for _ in range(samples):
         times = np.bincount(rng.integers(0, images, images), minlength=images).astype(float)
         drawn = {stream: times @ one for stream, one in found.items()}
-        free = times @ normal
+        free = {stream: (times * inside) @ normal for stream, inside in members.items()}
         for name, (stream, measure) in wanted.items():
-            if drawn[stream].sum() > 0 and free.sum() > 0:
-                values[name].append(measure(Curve(free[::-1], drawn[stream][::-1], exact)).value)
-    return {name: interval(found, confidence) for name, found in values.items()}
+            possible = drawn[stream].sum() > 0 and free[stream].sum() > 0
+            curve = Curve(free[stream][::-1], drawn[stream][::-1], exact)
+            values[name].append(measure(curve).value if possible else np.nan)
+    for name, parts in (means or {}).items():
+        values[name] = np.mean([values[part] for part in parts], axis=0).tolist()
+    return {name: interval([one for one in drawn if one == one], confidence) for name, drawn in values.items()}
 
 
 def checked(samples: int, confidence: float) -> None:
@@ -71,10 +75,13 @@ def _edges(replay: Replay) -> NDArray[Any]:
     return np.unique(np.concatenate(edges))
 
 
-def _counts(replay: Replay, edges: NDArray[Any]) -> tuple[Floats, dict[str, Floats]]:
-    """Return per image and bin the normal pixels, and the weight of each stream."""
+def _counts(
+    replay: Replay, edges: NDArray[Any], streams: Sequence[str]
+) -> tuple[Floats, dict[str, Floats], dict[str, Floats]]:
+    """Return per image and bin the normal pixels and the weight of each stream, and which images count in it (0, 1)."""
     normal: list[Floats] = []
-    found: dict[str, list[Floats]] = {}
+    found: dict[str, list[Floats]] = {stream: [] for stream in streams}
+    members: dict[str, list[bool]] = {stream: [] for stream in streams}
     size = edges.size + 1
     for pixels in replay():
         ordered = np.sort(pixels.all)
@@ -84,6 +91,12 @@ def _counts(replay: Replay, edges: NDArray[Any]) -> tuple[Floats, dict[str, Floa
             counts -= np.bincount(np.searchsorted(edges, pixels.defective, side="right"), minlength=size)
         normal.append(counts)
         bins = np.searchsorted(edges, pixels.found, side="right")
-        for stream, weights in pixels.weights.items():
-            found.setdefault(stream, []).append(np.bincount(bins, weights, minlength=size).astype(float))
-    return np.stack(normal), {stream: np.stack(rows) for stream, rows in found.items()}
+        for stream in streams:
+            weights = pixels.weights.get(stream, np.zeros(bins.size))
+            found[stream].append(np.bincount(bins, weights, minlength=size).astype(float))
+            members[stream].append(stream in pixels.weights)
+    return (
+        np.stack(normal),
+        {stream: np.stack(rows) for stream, rows in found.items()},
+        {stream: np.array(inside, float) for stream, inside in members.items()},
+    )

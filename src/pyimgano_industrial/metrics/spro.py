@@ -16,10 +16,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pyimgano_industrial.metrics.bootstrap import intervals
 from pyimgano_industrial.metrics.checks import MetricError, checked_limits, checked_map, checked_mask
 from pyimgano_industrial.metrics.collector import MEMORY, TOLERANCE, Choose, Collector, Image, Region, Stream, Weigh
 from pyimgano_industrial.metrics.measures import Measured, area
-from pyimgano_industrial.metrics.results import Estimate, SPROReport
+from pyimgano_industrial.metrics.results import Estimate, Interval, SPROReport
 
 LIMITS = (0.01, 0.05, 0.1, 0.3, 1.0)
 _AT_ONCE = 8  # kinds and defects that are counted in one pass
@@ -121,7 +122,7 @@ class AUSPRO(Collector):
     def compute(self) -> SPROReport:
         """Return every number by limit, with its error bound."""
         self._check(lambda _: True, "the set")
-        kinds = sorted({image.kind for image in self._images if image.kind is not None})
+        kinds = self._kinds()
         names = sorted({region.name for image in self._images for region in image.regions if region.name})
         streams: dict[str, Stream] = {f"{kind} and good images": (_of_kind(kind), _weigh) for kind in kinds}
         streams |= {f"defect {name!r}": (_with(name), _named(name)) for name in names}
@@ -130,6 +131,22 @@ class AUSPRO(Collector):
         by_defect = dict(zip(names, found[len(kinds) :], strict=True))
         mean = {limit: _mean([one[limit] for one in by_kind.values()]) for limit in self._limits}
         return SPROReport(by_kind, mean, by_defect)
+
+    def bootstrap(self, *, samples: int = 1000, confidence: float = 0.95, seed: int = 0) -> dict[str, Interval]:
+        """Return intervals of `KIND@LIMIT` for each kind and of `mean@LIMIT`, by drawing images with replacement.
+
+        The curves are taken at about 2000 thresholds for this, as in `PixelMetrics.bootstrap`.
+        """
+        self._check(lambda _: True, "the set")
+        kinds = self._kinds()
+        streams: dict[str, Stream] = {kind: (_of_kind(kind), _weigh) for kind in kinds}
+        wanted = {f"{kind}@{limit:g}": (kind, area(limit)) for kind in kinds for limit in self._limits}
+        means = {f"mean@{limit:g}": [f"{kind}@{limit:g}" for kind in kinds] for limit in self._limits}
+        replay = self._pixels(streams)
+        return intervals(replay, wanted, samples=samples, confidence=confidence, seed=seed, means=means)
+
+    def _kinds(self) -> list[str]:
+        return sorted({image.kind for image in self._images if image.kind is not None})
 
     def _checked(self, channel: ChannelLike, values: NDArray[Any], image: str) -> NDArray[np.bool_]:
         mask = checked_mask(channel.mask, (values.shape[0], values.shape[1]), image, what="channel")
