@@ -11,6 +11,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -59,10 +60,20 @@ def ours_aupro(made: Inputs) -> list[float]:
     return [found.value, found.bound]
 
 
-def ours_spro(made: Inputs) -> list[float]:
+def ours_aupro_copied(made: Inputs) -> list[float]:
+    from pyimgano_industrial.metrics import AUPRO
+
+    with AUPRO() as metric:
+        for one, mask in zip(*made, strict=True):
+            metric.update(one, mask)
+        found = metric.compute()
+    return [found.value, found.bound]
+
+
+def ours_spro(made: Inputs, *, copy: bool = False) -> list[float]:
     from pyimgano_industrial.metrics import AUSPRO, DefectChannel
 
-    with AUSPRO() as metric:
+    with AUSPRO(copy=copy) as metric:
         for number, (one, mask) in enumerate(zip(*made, strict=True)):
             kind = ("logical_anomalies", "structural_anomalies")[number % 2] if mask.any() else None
             channels = [] if kind is None else [DefectChannel(mask, max(int(mask.sum()) // 2, 1), "disc")]
@@ -70,10 +81,10 @@ def ours_spro(made: Inputs) -> list[float]:
         return [one.value for one in metric.compute().mean.values()]
 
 
-def ours_pixels(made: Inputs) -> list[float]:
+def ours_pixels(made: Inputs, *, copy: bool = False) -> list[float]:
     from pyimgano_industrial.metrics import PixelMetrics
 
-    with PixelMetrics() as metric:
+    with PixelMetrics(copy=copy) as metric:
         for one, mask in zip(*made, strict=True):
             metric.update(one, mask)
         report = metric.compute()
@@ -109,7 +120,9 @@ def sklearn(made: Inputs) -> list[float]:
 
 
 CONTENDERS: dict[str, Callable[[Inputs], Any]] = {
-    "ours aupro": ours_aupro, "ours spro": ours_spro, "ours pixels": ours_pixels,
+    "ours aupro": ours_aupro, "ours aupro, maps copied": ours_aupro_copied,
+    "ours spro": ours_spro, "ours spro, maps copied": partial(ours_spro, copy=True),
+    "ours pixels": ours_pixels, "ours pixels, maps copied": partial(ours_pixels, copy=True),
     "adeval": adeval, "anomalib": anomalib, "sklearn": sklearn,
 }  # fmt: skip
 

@@ -67,6 +67,39 @@ def expected(rows: list[Any], limit: float, name: str | None = None) -> float:
     return reference.spro([one for _, one, _ in rows], channels, limit, extra)
 
 
+def test_intervals_hold_each_kind_and_the_mean() -> None:
+    rng = np.random.default_rng(2)
+    metric = AUSPRO(limits=(0.05, 0.3))
+    for number in range(30):
+        kind = (None, LOGICAL, STRUCTURAL)[number % 3]
+        mask = np.zeros((30, 30), bool)
+        mask[5:9, 5:9] = kind is not None
+        strength = 2.5 if kind == LOGICAL else 1.0
+        channels = [] if kind is None else [DefectChannel(mask, 8)]
+        metric.update(rng.normal(mask * strength, 1), channels, kind=kind)
+    found, report = metric.bootstrap(samples=200), metric.compute()
+    assert found == metric.bootstrap(samples=200)
+    for limit in (0.05, 0.3):
+        for kind, numbers in report.by_kind.items():
+            one = found[f"{kind}@{limit}"]
+            assert one.low < numbers[limit].value < one.high
+        assert found[f"{STRUCTURAL}@{limit}"].high < found[f"{LOGICAL}@{limit}"].low
+        mean = found[f"mean@{limit}"]
+        assert found[f"{STRUCTURAL}@{limit}"].low < mean.low < report.mean[limit].value < mean.high
+
+
+def test_an_interval_of_one_kind_does_not_see_the_others_images() -> None:
+    metric = AUSPRO(limits=0.3)
+    mask = np.array([[True, True, False, False]])
+    for number in range(6):
+        metric.update(np.array([[0.4, 0.5 + number / 10, 0.3, 0.1]]), [DefectChannel(mask, 2)], kind=LOGICAL)
+        metric.update(np.array([[0.1, 0.1, 0.9, 0.8]]), [DefectChannel(mask, 2)], kind=STRUCTURAL)
+    found = metric.bootstrap(samples=100)
+    assert found[f"{LOGICAL}@0.3"].low == pytest.approx(1)
+    assert found[f"{STRUCTURAL}@0.3"].high == 0
+    assert (found["mean@0.3"].low, found["mean@0.3"].high) == (pytest.approx(0.5), pytest.approx(0.5))
+
+
 @pytest.mark.parametrize(("area", "threshold", "relative", "found"), [(7, 0.5, True, 3), (7, 0.01, True, 1),
     (7, 6300, False, 7), (9000, 6300, False, 6300)])  # fmt: skip
 def test_saturation_areas(area: int, threshold: float, relative: bool, found: int) -> None:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano_industrial.metrics.checks import MetricError
+from pyimgano_industrial.metrics.counting import Replay
 from pyimgano_industrial.metrics.measures import Curve, Floats, Measure
-from pyimgano_industrial.metrics.resolve import Pixels
 from pyimgano_industrial.metrics.results import Interval
 
 _THRESHOLDS = 1000  # of normal pixels, and as many of defects
 _PER_IMAGE = 4096  # pixels of an image that thresholds are taken from
-
-Replay = Callable[[], Iterable[Pixels]]
 
 
 def intervals(
@@ -25,10 +24,11 @@ def intervals(
     samples: int,
     confidence: float,
     seed: int,
+    means: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Interval]:
-    """Return a percentile interval of every wanted number (name -> stream, measure)."""
+    """Return a percentile interval of every wanted number (name -> stream, measure) and of means of these."""
     checked(samples, confidence)
-    normal, found = _counts(replay, _edges(replay))
+    normal, found, members = _counts(replay, _edges(replay), sorted({stream for stream, _ in wanted.values()}))
     images = normal.shape[0]
     exact = np.ones(normal.shape[1], bool)  # bins this small are taken as straight lines
     values: dict[str, list[float]] = {name: [] for name in wanted}
@@ -36,11 +36,14 @@ def intervals(
     for _ in range(samples):
         times = np.bincount(rng.integers(0, images, images), minlength=images).astype(float)
         drawn = {stream: times @ one for stream, one in found.items()}
-        free = times @ normal
+        free = {stream: (times * inside) @ normal for stream, inside in members.items()}
         for name, (stream, measure) in wanted.items():
-            if drawn[stream].sum() > 0 and free.sum() > 0:
-                values[name].append(measure(Curve(free[::-1], drawn[stream][::-1], exact)).value)
-    return {name: interval(found, confidence) for name, found in values.items()}
+            possible = drawn[stream].sum() > 0 and free[stream].sum() > 0
+            curve = Curve(free[stream][::-1], drawn[stream][::-1], exact)
+            values[name].append(measure(curve).value if possible else np.nan)
+    for name, parts in (means or {}).items():
+        values[name] = np.mean([values[part] for part in parts], axis=0).tolist()
+    return {name: interval([one for one in drawn if one == one], confidence) for name, drawn in values.items()}
 
 
 def checked(samples: int, confidence: float) -> None:
@@ -59,23 +62,26 @@ def interval(values: list[float], confidence: float) -> Interval:
     return Interval(low, high, confidence, len(values))
 
 
-def _edges(replay: Replay) -> NDArray[np.uint64]:
-    """Return keys that divide normal pixels evenly and towards the top ever finer, and defects evenly."""
+def _edges(replay: Replay) -> NDArray[Any]:
+    """Return scores that divide normal pixels evenly and towards the top ever finer, and defects evenly."""
     normal, found = [], []
     for pixels in replay():
         normal.append(pixels.all[:: max(1, pixels.all.size // _PER_IMAGE)])
         found.append(pixels.found[:: max(1, pixels.found.size // _PER_IMAGE)])
     falling = np.geomspace(1e-5, 1, _THRESHOLDS // 2)
     shares = np.concatenate([1 - falling, np.linspace(0, 1, _THRESHOLDS // 2)])
-    keys = [np.quantile(np.concatenate(normal), shares, method="lower")]
-    keys.append(np.quantile(np.concatenate(found), np.linspace(0, 1, _THRESHOLDS), method="lower"))
-    return np.unique(np.concatenate(keys))
+    edges = [np.quantile(np.concatenate(normal), shares, method="lower")]
+    edges.append(np.quantile(np.concatenate(found), np.linspace(0, 1, _THRESHOLDS), method="lower"))
+    return np.unique(np.concatenate(edges))
 
 
-def _counts(replay: Replay, edges: NDArray[np.uint64]) -> tuple[Floats, dict[str, Floats]]:
-    """Return per image and bin the normal pixels, and the weight of each stream."""
+def _counts(
+    replay: Replay, edges: NDArray[Any], streams: Sequence[str]
+) -> tuple[Floats, dict[str, Floats], dict[str, Floats]]:
+    """Return per image and bin the normal pixels and the weight of each stream, and which images count in it (0, 1)."""
     normal: list[Floats] = []
-    found: dict[str, list[Floats]] = {}
+    found: dict[str, list[Floats]] = {stream: [] for stream in streams}
+    members: dict[str, list[bool]] = {stream: [] for stream in streams}
     size = edges.size + 1
     for pixels in replay():
         ordered = np.sort(pixels.all)
@@ -85,6 +91,12 @@ def _counts(replay: Replay, edges: NDArray[np.uint64]) -> tuple[Floats, dict[str
             counts -= np.bincount(np.searchsorted(edges, pixels.defective, side="right"), minlength=size)
         normal.append(counts)
         bins = np.searchsorted(edges, pixels.found, side="right")
-        for stream, weights in pixels.weights.items():
-            found.setdefault(stream, []).append(np.bincount(bins, weights, minlength=size).astype(float))
-    return np.stack(normal), {stream: np.stack(rows) for stream, rows in found.items()}
+        for stream in streams:
+            weights = pixels.weights.get(stream, np.zeros(bins.size))
+            found[stream].append(np.bincount(bins, weights, minlength=size).astype(float))
+            members[stream].append(stream in pixels.weights)
+    return (
+        np.stack(normal),
+        {stream: np.stack(rows) for stream, rows in found.items()},
+        {stream: np.array(inside, float) for stream, inside in members.items()},
+    )

@@ -1,4 +1,4 @@
-"""What all pixel metrics share: maps and defects come in one image at a time, and are kept as keys."""
+"""What all pixel metrics share: maps and defects come in one image at a time, and are kept."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano_industrial.metrics.checks import MetricError
-from pyimgano_industrial.metrics.keys import CHUNK, Keys, highest_key_up_to, widened
-from pyimgano_industrial.metrics.measures import Floats, Measured
-from pyimgano_industrial.metrics.resolve import Pixels, Wanted, resolve
+from pyimgano_industrial.metrics.counting import Pixels, Replay
+from pyimgano_industrial.metrics.keys import CHUNK, highest_key_up_to, to_value
+from pyimgano_industrial.metrics.measures import Floats
+from pyimgano_industrial.metrics.resolve import Resolved, Wanted, resolve
 from pyimgano_industrial.metrics.spool import Spool
 
 MEMORY = 192 * 2**20  # bytes of scores that are kept in memory, by default
@@ -45,17 +46,21 @@ class Image:
 _Self = TypeVar("_Self", bound="Collector")
 Weigh = Callable[[Region], float]
 Choose = Callable[[Image], bool]
+Stream = tuple[Choose, Weigh]  # the images that count, and the weight of each pixel of a region
 
 
 class Collector:
-    """Keeps images; `memory` bytes of their scores in memory, the others in a temporary file in `folder`."""
+    """Keeps images; `memory` bytes of their scores in memory, the others in a temporary file in `folder`.
 
-    def __init__(self, *, memory: int = MEMORY, folder: Path | str | None = None) -> None:
+    Without `copy`, maps of float32 and float64 are not copied, and count as the caller's memory.
+    """
+
+    def __init__(self, *, memory: int = MEMORY, folder: Path | str | None = None, copy: bool = True) -> None:
         if memory < 0:
             raise MetricError(f"memory must be 0 or more bytes; got {memory}: 0 keeps everything on disk")
         self._spool = Spool(budget=memory, folder=None if folder is None else Path(folder))
         self._images: list[Image] = []
-        self._itemsize = 4
+        self._itemsize, self._copy = 4, copy
 
     @property
     def count(self) -> int:
@@ -86,43 +91,51 @@ class Collector:
 
     def _keep(
         self,
-        scores: Keys,
-        defective: Keys,
-        found: Keys | None,
+        scores: NDArray[Any],
+        defective: NDArray[Any],
+        found: NDArray[Any] | None,
         regions: Sequence[Region],
-        kind: str | None,
-        lighting: str | None,
+        *,
+        kind: str | None = None,
+        lighting: str | None = None,
+        given: NDArray[Any],
     ) -> None:
+        """Keep an image's scores, those of its defects, and those that count (None: the same), region by region.
+
+        given: the map as the caller has it
+        """
         self._itemsize = max(self._itemsize, scores.itemsize)
         kept = self._spool.put(defective)
-        places = self._spool.put(scores), kept, kept if found is None else self._spool.put(found)
-        self._images.append(Image(*places, tuple(regions), kind, lighting))
+        lent = not self._copy and np.may_share_memory(scores, given)
+        whole = self._spool.put(scores.reshape(-1), lent=lent)
+        self._images.append(
+            Image(whole, kept, kept if found is None else self._spool.put(found), tuple(regions), kind, lighting)
+        )
 
-    def _keys(self, number: int) -> Keys:
-        keys = self._spool.get(number)
-        return widened(keys) if keys.itemsize < self._itemsize else keys
+    def _scores(self, number: int) -> NDArray[Any]:
+        return self._spool.get(number).astype(f"f{self._itemsize}", copy=False)
 
-    def _resolve(
-        self, wanted: Wanted, streams: Mapping[str, Weigh], *, choose: Choose, tolerance: float
-    ) -> tuple[dict[str, Measured], NDArray[np.uint64]]:
-        replay = self._pixels(streams, choose)
-        return resolve(replay, wanted, itemsize=self._itemsize, tolerance=tolerance)
+    def _resolve(self, wanted: Wanted, streams: Mapping[str, Stream], *, tolerance: float) -> Resolved:
+        return resolve(self._pixels(streams), wanted, itemsize=self._itemsize, tolerance=tolerance)
 
-    def _pixels(self, streams: Mapping[str, Weigh], choose: Choose) -> Callable[[], Iterator[Pixels]]:
+    def _pixels(self, streams: Mapping[str, Stream]) -> Replay:
         def replay() -> Iterator[Pixels]:
-            for image in filter(choose, self._images):
-                weights = {name: _weights(image.regions, weigh) for name, weigh in streams.items()}
-                scores, defective, found = map(self._keys, (image.scores, image.defective, image.found))
-                yield Pixels(scores, defective, found, weights)
+            for image in self._images:
+                weights = {
+                    name: _weights(image.regions, weigh) for name, (choose, weigh) in streams.items() if choose(image)
+                }
+                if weights:
+                    scores, defective, found = map(self._scores, (image.scores, image.defective, image.found))
+                    yield Pixels(scores, defective, found, weights)
 
         return replay
 
     def _counts_above(self, threshold: float, choose: Choose) -> tuple[int, int, int]:
         """Return hits, false alarms and misses of the pixels above a threshold."""
-        highest = highest_key_up_to(threshold, self._itemsize)
+        highest = to_value(highest_key_up_to(threshold, self._itemsize), self._itemsize)
         hits = alarms = misses = 0
         for image in filter(choose, self._images):
-            defective, scores = self._keys(image.defective), self._keys(image.scores)
+            defective, scores = self._scores(image.defective), self._scores(image.scores)
             found = int(np.count_nonzero(defective > highest))
             above = sum(int(np.count_nonzero(scores[at : at + CHUNK] > highest)) for at in range(0, scores.size, CHUNK))
             hits, alarms, misses = hits + found, alarms + above - found, misses + defective.size - found

@@ -69,12 +69,3 @@ def highest_key_up_to(value: float, itemsize: int) -> int:
         near = np.nextafter(near, kind(-np.inf))
     key: int = to_keys(np.array([near]))[0].item()
     return key
-
-
-def widened(keys: Keys) -> NDArray[np.uint64]:
-    """Return keys of float32 values as those of the same values in float64."""
-    if keys.dtype == np.uint64:
-        return keys  # type: ignore[return-value] # the check above is not seen by mypy
-    sign = np.uint32(1 << 31)
-    values = np.where(keys & sign, keys ^ sign, ~keys).astype(np.uint32).view(np.float32)
-    return to_keys(values.astype(np.float64))  # type: ignore[return-value] # float64 has keys of 64 bits

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano_industrial.metrics.keys import Keys
+from pyimgano_industrial.metrics.keys import Keys, to_keys, to_value
 
 PREFIXES = 1 << 16
 Bins = NDArray[np.int64]
@@ -64,8 +64,12 @@ class Tree:
         level = Level(first, mask, left.astype(kind), not self.levels)
         return Tree((*self.levels, level), start, shifts, self.itemsize)
 
-    def bins(self, keys: Keys) -> Bins:
-        """Return each key's bin, (N,) int64."""
+    def below(self, number: int) -> float:
+        return to_value(self.start[number].item() - 1, self.itemsize)
+
+    def bins(self, values: NDArray[Any]) -> Bins:
+        """Return each score's bin, (N,) int64."""
+        keys = to_keys(values)
         found: NDArray[Any] = keys >> keys.dtype.type(8 * self.itemsize - 16)
         for level in self.levels:
             found = level.bins(found, keys)

@@ -49,7 +49,7 @@ def area(limit: float) -> Measure:
     """Return the measure of the area under the curve up to a false positive rate, divided by that rate."""
 
     def measure(curve: Curve) -> Measured:
-        width, height = curve.normal / curve.normal.sum(), curve.found / curve.found.sum()
+        width, height = curve.normal / max(curve.normal.sum().item(), 1.0), curve.found / curve.found.sum()
         right, top = np.cumsum(width), np.cumsum(height)
         left, low = right - width, top - height
         inside = np.clip(limit - left, 0.0, width)

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from pyimgano_industrial.metrics.bootstrap import intervals
 from pyimgano_industrial.metrics.checks import checked_limits, checked_map, checked_mask, checked_threshold
 from pyimgano_industrial.metrics.collector import MEMORY, TOLERANCE, Choose, Collector, Image, Region, Weigh
-from pyimgano_industrial.metrics.keys import to_keys, to_value
 from pyimgano_industrial.metrics.measures import Measure, area, average_precision, best_f1
 from pyimgano_industrial.metrics.resolve import Wanted
 from pyimgano_industrial.metrics.results import F1, Estimate, Interval, PixelReport, f1_of
@@ -28,6 +27,7 @@ class PixelMetrics(Collector):
     sizes:     areas in pixels at which defects are divided for the breakdown by size, for example (281, 5000)
     tolerance: the largest error of any number
     memory:    bytes of scores that are kept in memory; the others lie in a temporary file in `folder`
+    copy:      False where the caller keeps all maps in memory as they are, until the numbers are there: saves the copy
 
     AU-PRO: Bergmann et al., The MVTec Anomaly Detection Dataset, IJCV 2021. SegF1: Heckler-Kram et al., The MVTec
     AD 2 Dataset, arXiv 2503.21622, over all pixels of the set. Scores are compared as float32, or as float64 where maps
@@ -48,8 +48,9 @@ class PixelMetrics(Collector):
         tolerance: float = TOLERANCE,
         memory: int = MEMORY,
         folder: Path | str | None = None,
+        copy: bool = True,
     ) -> None:
-        super().__init__(memory=memory, folder=folder)
+        super().__init__(memory=memory, folder=folder, copy=copy)
         self._limits, self._threshold = checked_limits(limits), checked_threshold(threshold)
         edges = [1, *sorted(sizes)]
         self._sizes: list[Size] = [*zip(edges, (edge - 1 for edge in edges[1:]), strict=False), (edges[-1], None)]
@@ -76,7 +77,7 @@ class PixelMetrics(Collector):
         values = checked_map(anomaly_map, image)
         marked = None if mask is None else checked_mask(mask, (values.shape[0], values.shape[1]), image)
         found, regions = _no_defect(values) if marked is None else self._regions(values, marked)
-        self._keep(to_keys(values), to_keys(found), None, regions, None, lighting)
+        self._keep(values, found, None, regions, lighting=lighting, given=anomaly_map)
 
     def compute(self) -> PixelReport:
         """Return every number with its error bound; may be called at any time, and again after more updates."""
@@ -98,7 +99,7 @@ class PixelMetrics(Collector):
             "best_f1": ("pixels", best_f1),
         }
         wanted |= {f"aupro@{limit:g}": ("regions", area(limit)) for limit in self._limits}
-        replay = self._pixels(_STREAMS, _every)
+        replay = self._pixels({name: (_every, weigh) for name, weigh in _STREAMS.items()})
         return intervals(replay, wanted, samples=samples, confidence=confidence, seed=seed)
 
     def _regions(self, values: NDArray[Any], mask: NDArray[np.bool_]) -> tuple[NDArray[Any], list[Region]]:
@@ -108,7 +109,7 @@ class PixelMetrics(Collector):
             return _no_defect(values)
         box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         labels = _components(mask[box])
-        inside = np.flatnonzero(labels)
+        inside = np.flatnonzero(mask[box])
         numbers = labels.reshape(-1)[inside]
         order = np.argsort(numbers, kind="stable")
         areas = np.bincount(numbers)[1:].tolist()
@@ -133,9 +134,12 @@ class PixelMetrics(Collector):
             **{f"regions {limit}": ("regions", area(limit)) for limit in self._limits},
             **{f"size {size} {limit}": (f"size {size}", area(limit)) for size in held for limit in self._limits},
         }  # fmt: skip
-        found, starts = self._resolve(wanted, streams, choose=choose, tolerance=self._tolerance)
+        resolved = self._resolve(
+            wanted, {name: (choose, weigh) for name, weigh in streams.items()}, tolerance=self._tolerance
+        )
+        found = resolved.numbers
         numbers = {name: Estimate(one.value, one.bound) for name, one in found.items()}
-        threshold = to_value(starts[found["f1"].best].item() - 1, self._itemsize)
+        threshold = resolved.below(found["f1"].best)
         best = f1_of(*self._counts_above(threshold, choose), threshold, found["f1"].bound)
         return PixelReport(
             auroc=numbers["auroc"],
@@ -158,8 +162,8 @@ class PixelMetrics(Collector):
     def _single(self, stream: str, measure: Measure) -> Estimate:
         self._check(_every, "the set")
         wanted = {"it": (stream, measure)}
-        found, _ = self._resolve(wanted, {stream: _STREAMS[stream]}, choose=_every, tolerance=self._tolerance)
-        return Estimate(found["it"].value, found["it"].bound)
+        found = self._resolve(wanted, {stream: (_every, _STREAMS[stream])}, tolerance=self._tolerance).numbers["it"]
+        return Estimate(found.value, found.bound)
 
 
 def _every(image: Image) -> bool:  # noqa: ARG001 - it stands for a choice among images

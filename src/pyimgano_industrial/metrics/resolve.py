@@ -1,68 +1,150 @@
 """Curves resolved until every number is known to the tolerance: more bins where they matter, and nowhere else.
 
-The bins of a first pass are laid out from a sample. Where the error bound is larger than the tolerance, the bins that
-cause it are divided in another pass over the kept scores; a bin whose scores are all equal is known, however many.
+A sample tells which scores matter, and whether bins of equal width will do. What they leave open, or what is not even
+worth the attempt, is left to a tree of bins: those that cause the error are divided in another pass over the scores; a
+bin whose scores are all equal is known, however many.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
-from typing import Any
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano_industrial.metrics.keys import CHUNK, Keys
+from pyimgano_industrial.metrics.counting import Counts, Pixels, Replay, Ties, count
+from pyimgano_industrial.metrics.layout import Edges, Layout, Linear, Relative
 from pyimgano_industrial.metrics.levels import PREFIXES, Tree
-from pyimgano_industrial.metrics.measures import Curve, Floats, Measure, Measured
+from pyimgano_industrial.metrics.measures import Measure, Measured
 
-_SAMPLE = 1 << 21  # pixels that the first bins are laid out from
+_SAMPLE = 1 << 20  # pixels that the first bins are laid out from
+_FEW = 1 << 17  # of them that tell which scores matter
+_COARSE = 1 << 11  # bins that tell so
+_TRIAL = 1 << 14  # bins that tell how many are needed
+_TIED = 1 << 17  # bins that part the scores where these are few
+_MOST_EVEN = 1 << 20  # bins of equal width
+_MARGIN = 16  # coarse bins below the lowest that matters
 _FIRST_BITS = 16  # after the first 16
-_THREADS = 2
 _STEP = 6  # bits by which a bin is divided
 _MOST_BINS = 1 << 15  # that are divided at a time
 
-
-@dataclass(frozen=True, eq=False)
-class Pixels:
-    """One image: all its keys, those of its defects, and the defects' keys with one weight a stream."""
-
-    all: Keys
-    defective: Keys
-    found: Keys
-    weights: Mapping[str, Floats]
-
-
-Replay = Callable[[], Iterator[Pixels]]
 Wanted = Mapping[str, tuple[str, Measure]]
 
 
-def resolve(
-    replay: Replay, wanted: Wanted, *, itemsize: int, tolerance: float
-) -> tuple[dict[str, Measured], NDArray[np.uint64]]:
-    """Return every wanted number (name -> stream, measure) with its bound, and the bins' smallest keys, falling."""
-    streams = sorted({stream for stream, _ in wanted.values()})
-    tree = Tree.of(_first_bits(replay, streams, wanted, itemsize, tolerance), itemsize=itemsize)
-    watched: NDArray[np.bool_] | None = None
+@dataclass(frozen=True, eq=False)
+class Resolved:
+    """numbers: by the wanted names; below: gives the largest score beneath a bin, for `Measured.best`."""
+
+    numbers: Mapping[str, Measured]
+    below: Callable[[int], float]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is wanted from which images."""
+
+    replay: Replay
+    wanted: Wanted
+    itemsize: int
+    tolerance: float
+
+    @property
+    def streams(self) -> list[str]:
+        return sorted({stream for stream, _ in self.wanted.values()})
+
+    def measured(self, counts: Counts, layout: Layout, known: NDArray[np.bool_]) -> tuple[Resolved, NDArray[np.int64]]:
+        """Return every number, and the bins of its errors."""
+        curves, held = counts.curves(self.streams, known)
+        numbers = {name: measure(curves[stream]) for name, (stream, measure) in self.wanted.items()}
+        return Resolved(numbers, lambda number: layout.below(held[number].item())), held
+
+    def excess(self, resolved: Resolved) -> float:
+        """Return the largest bound, as a multiple of the tolerance."""
+        return max(one.bound for one in resolved.numbers.values()) / self.tolerance
+
+
+def resolve(replay: Replay, wanted: Wanted, *, itemsize: int, tolerance: float) -> Resolved:
+    """Return every wanted number (name -> stream, measure) with its bound, at most the tolerance."""
+    task = Task(replay, wanted, itemsize, tolerance)
+    every = max(1, sum(pixels.all.size for pixels in replay()) // _SAMPLE)
+    sample = [_thinned(pixels, every) for pixels in replay()]
+    return _even(task, sample, every) or _divided(task, sample, every)
+
+
+def _thinned(pixels: Pixels, every: int) -> Pixels:
+    return replace(pixels, all=pixels.all[::every].copy(), defective=pixels.defective[::every].copy())
+
+
+def _even(task: Task, sample: Sequence[Pixels], every: int) -> Resolved | None:
+    """Return the numbers from bins of equal width, or None where these are not enough."""
+    low, high = _that_matter(task, sample, every)
+    makers = [partial(one, low, high, itemsize=task.itemsize) for one in (Linear.of, Relative.of)]
+    trials = [(*trial, make) for make in makers if (trial := _trial(task, sample, every, make)) is not None]
+    if not trials:
+        return None
+    size, tied, make = min(trials, key=lambda trial: trial[:2])
+    layout = make(size) if size <= _MOST_EVEN else None
+    if layout is None:
+        return None
+    tied = tied or layout.size < size // 2  # where there are not as many floats
+    ties = Ties(np.full(layout.size, tied), itemsize=task.itemsize)
+    counts = count(task.replay, layout, task.streams, ties if tied else None)
+    resolved, _ = task.measured(counts, layout, ties.single)
+    return resolved if task.excess(resolved) <= 1 else None
+
+
+def _that_matter(task: Task, sample: Sequence[Pixels], every: int) -> tuple[float, float]:
+    """Return the range of the scores that may add to an error, with some room below."""
+    few = max(1, sum(pixels.all.size for pixels in sample) // _FEW)
+    thin = [_thinned(pixels, few) for pixels in sample]
+    scores = np.sort(np.concatenate([one for pixels in thin for one in (pixels.all, pixels.found)]))
+    edges = Edges(np.unique(scores[:: max(1, scores.size // _COARSE)]))
+    counts = count(lambda: iter(thin), edges, task.streams).scaled(few * every)
+    resolved, held = task.measured(counts, edges, np.zeros(edges.size, bool))
+    unsure = np.any([one.errors > 0 for one in resolved.numbers.values()], axis=0)
+    lowest = held[unsure].min(initial=edges.size) - _MARGIN
+    low = edges.edges[lowest] if lowest >= 0 else min(pixels.all.min() for pixels in sample)
+    return float(low), float(max(one.max() for one in (*(pixels.all for pixels in sample), scores)))
+
+
+def _trial(
+    task: Task, sample: Sequence[Pixels], every: int, make: Callable[[int], Layout | None]
+) -> tuple[int, bool] | None:
+    """Return how many bins are needed, as a few bins of the sample tell, and whether they must look for ties."""
+    layout = make(_TRIAL)
+    if layout is None:
+        return None
+    ties = Ties(np.ones(layout.size, bool), itemsize=task.itemsize)
+    counts = count(lambda: iter(sample), layout, task.streams, ties).scaled(every)
+    sizes = [
+        2 * layout.size * task.excess(task.measured(counts, layout, known)[0])  # an error is in proportion to the width
+        for known in (np.zeros(layout.size, bool), ties.single)
+    ]
+    if max(sizes[1], _TIED) < sizes[0] / 4:
+        return max(int(sizes[1]), _TIED), True
+    return max(int(sizes[0]), _TRIAL), False
+
+
+def _divided(task: Task, sample: Sequence[Pixels], every: int) -> Resolved:
+    """Return the numbers from a tree of bins, divided until they are known."""
+    tree = Tree.of(_first_bits(task, sample, every), itemsize=task.itemsize)
+    ties: Ties | None = None
     known = tree.rest == 0
     while True:
-        normal, found, mixed = _count(replay, tree, streams, watched)
-        if watched is not None:
-            known = (tree.rest == 0) | known | (watched & ~mixed)
-        held = np.flatnonzero((normal > 0) | np.any([one > 0 for one in found.values()], axis=0))[::-1]
-        curves = {stream: Curve(normal[held], found[stream][held], known[held]) for stream in streams}
-        measured = {name: measure(curves[stream]) for name, (stream, measure) in wanted.items()}
+        counts = count(task.replay, tree, task.streams, ties)
+        if ties is not None:
+            known = (tree.rest == 0) | known | ties.single
+        resolved, held = task.measured(counts, tree, known)
         unsure = np.zeros(tree.size, bool)
-        unsure[held[_unsure(list(measured.values()), tolerance)]] = True
+        unsure[held[_unsure(list(resolved.numbers.values()), task.tolerance)]] = True
         unsure &= ~known
         if not unsure.any():
-            return measured, tree.start[held]
+            return resolved
         bits = np.where(unsure, _STEP, 0)
-        counts = 1 << np.minimum(bits, tree.rest)
-        watched, known = np.repeat(unsure, counts), np.repeat(known, counts)
+        parts = 1 << np.minimum(bits, tree.rest)
+        ties, known = Ties(np.repeat(unsure, parts), itemsize=task.itemsize), np.repeat(known, parts)
         tree = tree.divided(bits)
 
 
@@ -84,80 +166,18 @@ def _unsure(measured: Sequence[Measured], tolerance: float) -> NDArray[np.bool_]
     return chosen
 
 
-def _count(
-    replay: Replay, tree: Tree, streams: Sequence[str], watched: NDArray[np.bool_] | None
-) -> tuple[Floats, dict[str, Floats], NDArray[np.bool_]]:
-    normal = np.zeros(tree.size, np.int64)
-    found = {stream: np.zeros(tree.size) for stream in streams}
-    seen, mixed = np.zeros(tree.size, bool), np.zeros(tree.size, bool)
-    one = np.zeros(tree.size if watched is not None else 0, np.uint64)
-    step = CHUNK * max(1, 2 * tree.size // CHUNK)
-    with ThreadPoolExecutor(_THREADS) as pool:
-        for pixels in replay():
-            parts = [pixels.all[at : at + CHUNK] for at in range(0, pixels.all.size, CHUNK)]
-            placed = pool.map(tree.bins, parts)  # numpy works on several at once
-            for start in range(0, pixels.all.size, step):
-                bins = np.concatenate(list(islice(placed, step // CHUNK)))
-                _add(normal, bins, None)
-                if watched is not None:
-                    _compare(bins, pixels.all[start : start + step], watched, seen, one, mixed)
-            _add_defects(normal, found, pixels, tree)
-    return normal.astype(np.float64), found, mixed
-
-
-def _add_defects(normal: NDArray[np.int64], found: dict[str, Floats], pixels: Pixels, tree: Tree) -> None:
-    if pixels.found.size:
-        if pixels.defective.size:
-            _add(normal, tree.bins(pixels.defective), None, sign=-1)
-        bins = tree.bins(pixels.found)
-        for stream, totals in found.items():
-            _add(totals, bins, pixels.weights[stream])
-
-
-def _add(totals: NDArray[Any], bins: NDArray[np.int64], weights: Floats | None, *, sign: int = 1) -> None:
-    lowest = bins.min().item()
-    counts = np.bincount(bins - lowest, weights)
-    totals[lowest : lowest + counts.size] += sign * counts if sign < 0 else counts
-
-
-def _compare(
-    bins: NDArray[np.int64],
-    keys: Keys,
-    watched: NDArray[np.bool_],
-    seen: NDArray[np.bool_],
-    one: NDArray[np.uint64],
-    mixed: NDArray[np.bool_],
-) -> None:
-    """Mark the watched bins that hold two different keys."""
-    inside = watched.take(bins)
-    bins, keys = bins[inside], keys[inside]
-    new = ~seen.take(bins)
-    one[bins[new]] = keys[new]
-    seen[bins[new]] = True
-    mixed[bins[one.take(bins) != keys]] = True
-
-
-def _first_bits(
-    replay: Replay, streams: Sequence[str], wanted: Wanted, itemsize: int, tolerance: float
-) -> NDArray[np.int64]:
+def _first_bits(task: Task, sample: Sequence[Pixels], every: int) -> NDArray[np.int64]:
     """Return how many bits more each prefix needs: an error of n w / 2 falls by half with each.
 
     Bins are dealt out in proportion to the square root of that error, which takes the fewest for a given sum.
     """
-    whole = Tree.of(np.zeros(PREFIXES, np.int64), itemsize=itemsize)
-    every = max(1, sum(pixels.all.size for pixels in replay()) // _SAMPLE)
-    normal, found, _ = _count(lambda: _sampled(replay, every), whole, streams, None)
-    normal, known = np.maximum(normal * every, 0), np.zeros(PREFIXES, bool)
+    whole = Tree.of(np.zeros(PREFIXES, np.int64), itemsize=task.itemsize)
+    counts = count(lambda: iter(sample), whole, task.streams).scaled(every)
+    resolved, held = task.measured(counts, whole, np.zeros(PREFIXES, bool))
     bits = np.zeros(PREFIXES, np.int64)
-    for stream, measure in wanted.values():
-        one = measure(Curve(normal[::-1], found[stream][::-1], known))
+    for one in resolved.numbers.values():
         if not one.worst:
-            root = np.sqrt(one.errors[::-1])
-            need = root * root.sum() / (tolerance / 2)
-            bits = np.maximum(bits, np.ceil(np.log2(np.maximum(need, 1))).astype(np.int64))
+            root = np.sqrt(one.errors)
+            need = root * root.sum() / (task.tolerance / 2)
+            bits[held] = np.maximum(bits[held], np.ceil(np.log2(np.maximum(need, 1))).astype(np.int64))
     return bits.clip(max=_FIRST_BITS)
-
-
-def _sampled(replay: Replay, every: int) -> Iterator[Pixels]:
-    for pixels in replay():
-        yield replace(pixels, all=pixels.all[::every], defective=pixels.defective[::every])

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano_industrial.metrics.checks import MetricError
@@ -36,8 +37,9 @@ class AUPRO(PixelMetrics):
         tolerance: float = TOLERANCE,
         memory: int = MEMORY,
         folder: Path | str | None = None,
+        copy: bool = True,
     ) -> None:
-        super().__init__(limits=limit, tolerance=tolerance, memory=memory, folder=folder)
+        super().__init__(limits=limit, tolerance=tolerance, memory=memory, folder=folder, copy=copy)
 
     def compute(self) -> Estimate:  # type: ignore[override] # one number in place of the report
         """Return AU-PRO, 0..1, with its error bound."""
@@ -62,20 +64,25 @@ class PixelAP(PixelMetrics):
 
 def aupro(maps: Arrays, masks: Arrays, *, limit: float = 0.3) -> Estimate:
     """Return AU-PRO of maps [(H, W)] and masks [(H, W)], up to a false positive rate."""
-    with _filled(AUPRO(limit=limit), maps, masks) as metric:
+    with _filled(AUPRO(limit=limit, copy=_passing(maps)), maps, masks) as metric:
         return metric.compute()
 
 
 def pixel_auroc(maps: Arrays, masks: Arrays) -> Estimate:
     """Return the AUROC of all pixels of maps [(H, W)] and masks [(H, W)]."""
-    with _filled(PixelAUROC(), maps, masks) as metric:
+    with _filled(PixelAUROC(copy=_passing(maps)), maps, masks) as metric:
         return metric.compute()
 
 
 def pixel_ap(maps: Arrays, masks: Arrays) -> Estimate:
     """Return the average precision of all pixels of maps [(H, W)] and masks [(H, W)]."""
-    with _filled(PixelAP(), maps, masks) as metric:
+    with _filled(PixelAP(copy=_passing(maps)), maps, masks) as metric:
         return metric.compute()
+
+
+def _passing(maps: Arrays) -> bool:
+    """Return whether maps may be gone once they were passed, unlike those of a list."""
+    return not isinstance(maps, list | tuple | np.ndarray)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Arrays of keys kept in memory up to a budget, then in a temporary file that goes with its owner."""
+"""Arrays kept in memory up to a budget, then in a temporary file that goes with its owner."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano_industrial.metrics.keys import Keys
+_BLOCK = 32 * 2**20  # bytes of memory that are taken at once: large pages cost a fifth of small ones
 
 Place = NDArray[Any] | tuple[int, int, str]  # the array itself, or where its bytes lie: offset, length, dtype
 
@@ -23,24 +23,27 @@ class Spool:
         self._places: list[Place] = []
         self._held = self._written = 0
         self._file: IO[bytes] | None = None
+        self._block, self._used = np.empty(0, np.uint8), 0
 
     @property
     def written(self) -> int:
         """The bytes on disk."""
         return self._written
 
-    def put(self, keys: Keys) -> int:
-        """Keep an array and return its number; the array must not be changed afterwards."""
-        if self._held + keys.nbytes <= self._budget:
-            self._held += keys.nbytes
-            self._places.append(keys)
+    def put(self, array: NDArray[Any], *, lent: bool = False) -> int:
+        """Keep an array and return its number; one that is lent is not copied, and must not change."""
+        if lent:
+            self._places.append(array)
+        elif self._held + array.nbytes <= self._budget:
+            self._held += array.nbytes
+            self._places.append(self._copied(array))
         else:
-            self._places.append((self._written, keys.size, keys.dtype.str))
+            self._places.append((self._written, array.size, array.dtype.str))
             self._open().seek(self._written)
-            self._written += self._open().write(np.ascontiguousarray(keys).view(np.uint8).data)
+            self._written += self._open().write(np.ascontiguousarray(array).view(np.uint8).data)
         return len(self._places) - 1
 
-    def get(self, number: int) -> Keys:
+    def get(self, number: int) -> NDArray[Any]:
         place = self._places[number]
         if isinstance(place, np.ndarray):
             return place
@@ -60,6 +63,16 @@ class Spool:
         if self._file is not None:
             self._file.close()
         self._places, self._file, self._held, self._written = [], None, 0, 0
+        self._block, self._used = np.empty(0, np.uint8), 0
+
+    def _copied(self, array: NDArray[Any]) -> NDArray[Any]:
+        start = -(-self._used // 64) * 64
+        if start + array.nbytes > self._block.size:
+            self._block, start = np.empty(max(array.nbytes, _BLOCK), np.uint8), 0
+        self._used = start + array.nbytes
+        copy = self._block[start : self._used].view(array.dtype)
+        copy[:] = array
+        return copy
 
     def _open(self) -> IO[bytes]:
         if self._file is None:

@@ -6,21 +6,24 @@ above it of the channel's highest scores, as many as its saturation area: so the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pyimgano_industrial.metrics.bootstrap import intervals
 from pyimgano_industrial.metrics.checks import MetricError, checked_limits, checked_map, checked_mask
-from pyimgano_industrial.metrics.collector import MEMORY, TOLERANCE, Choose, Collector, Image, Region, Weigh
-from pyimgano_industrial.metrics.keys import to_keys
-from pyimgano_industrial.metrics.measures import area
-from pyimgano_industrial.metrics.results import Estimate, SPROReport
+from pyimgano_industrial.metrics.collector import MEMORY, TOLERANCE, Choose, Collector, Image, Region, Stream, Weigh
+from pyimgano_industrial.metrics.measures import Measured, area
+from pyimgano_industrial.metrics.results import Estimate, Interval, SPROReport
 
 LIMITS = (0.01, 0.05, 0.1, 0.3, 1.0)
+_AT_ONCE = 8  # kinds and defects that are counted in one pass
 
 
 class ChannelLike(Protocol):
@@ -76,8 +79,9 @@ class AUSPRO(Collector):
         tolerance: float = TOLERANCE,
         memory: int = MEMORY,
         folder: Path | str | None = None,
+        copy: bool = True,
     ) -> None:
-        super().__init__(memory=memory, folder=folder)
+        super().__init__(memory=memory, folder=folder, copy=copy)
         self._limits, self._tolerance = checked_limits(limits), tolerance
 
     def update(
@@ -104,26 +108,45 @@ class AUSPRO(Collector):
                 f"and kind {kind!r}: pass both, or leave both out where it is good"
             )
         values = checked_map(anomaly_map, image)
-        union = np.zeros(values.shape, bool)
+        masks = [self._checked(channel, values, image) for channel in channels]
         found, regions = [values.reshape(-1)[:0]], []
-        for channel in channels:
-            mask = self._checked(channel, values, image)
-            union |= mask
-            highest = _highest(values[mask], channel.saturation_area)
+        for channel, mask in zip(channels, masks, strict=True):
+            scores = values.reshape(-1)[np.flatnonzero(mask)]
+            highest = _highest(scores, channel.saturation_area)
             found.append(highest)
-            regions.append(Region(int(mask.sum()), highest.size, channel.defect_name))
-        defective = to_keys(values[union] if regions else found[0])
-        self._keep(to_keys(values), defective, to_keys(np.concatenate(found)), regions, kind if regions else None, None)
+            regions.append(Region(scores.size, highest.size, channel.defect_name))
+        defective = values.reshape(-1)[np.flatnonzero(reduce(np.logical_or, masks))] if masks else found[0]
+        kept = kind if regions else None
+        self._keep(values, defective, np.concatenate(found), regions, kind=kept, given=anomaly_map)
 
     def compute(self) -> SPROReport:
         """Return every number by limit, with its error bound."""
         self._check(lambda _: True, "the set")
-        kinds = sorted({image.kind for image in self._images if image.kind is not None})
-        by_kind = {kind: self._of(_of_kind(kind), _weigh, f"{kind} and good images") for kind in kinds}
+        kinds = self._kinds()
         names = sorted({region.name for image in self._images for region in image.regions if region.name})
-        by_defect = {name: self._of(_with(name), _named(name), f"defect {name!r}") for name in names}
+        streams: dict[str, Stream] = {f"{kind} and good images": (_of_kind(kind), _weigh) for kind in kinds}
+        streams |= {f"defect {name!r}": (_with(name), _named(name)) for name in names}
+        found = self._of(streams)
+        by_kind = dict(zip(kinds, found, strict=False))
+        by_defect = dict(zip(names, found[len(kinds) :], strict=True))
         mean = {limit: _mean([one[limit] for one in by_kind.values()]) for limit in self._limits}
         return SPROReport(by_kind, mean, by_defect)
+
+    def bootstrap(self, *, samples: int = 1000, confidence: float = 0.95, seed: int = 0) -> dict[str, Interval]:
+        """Return intervals of `KIND@LIMIT` for each kind and of `mean@LIMIT`, by drawing images with replacement.
+
+        The curves are taken at about 2000 thresholds for this, as in `PixelMetrics.bootstrap`.
+        """
+        self._check(lambda _: True, "the set")
+        kinds = self._kinds()
+        streams: dict[str, Stream] = {kind: (_of_kind(kind), _weigh) for kind in kinds}
+        wanted = {f"{kind}@{limit:g}": (kind, area(limit)) for kind in kinds for limit in self._limits}
+        means = {f"mean@{limit:g}": [f"{kind}@{limit:g}" for kind in kinds] for limit in self._limits}
+        replay = self._pixels(streams)
+        return intervals(replay, wanted, samples=samples, confidence=confidence, seed=seed, means=means)
+
+    def _kinds(self) -> list[str]:
+        return sorted({image.kind for image in self._images if image.kind is not None})
 
     def _checked(self, channel: ChannelLike, values: NDArray[Any], image: str) -> NDArray[np.bool_]:
         mask = checked_mask(channel.mask, (values.shape[0], values.shape[1]), image, what="channel")
@@ -136,11 +159,16 @@ class AUSPRO(Collector):
             )
         return mask
 
-    def _of(self, choose: Choose, weigh: Weigh, what: str) -> dict[float, Estimate]:
-        self._check(choose, what)
-        wanted = {f"{limit}": ("regions", area(limit)) for limit in self._limits}
-        found, _ = self._resolve(wanted, {"regions": weigh}, choose=choose, tolerance=self._tolerance)
-        return {limit: Estimate(found[f"{limit}"].value, found[f"{limit}"].bound) for limit in self._limits}
+    def _of(self, streams: Mapping[str, Stream]) -> list[dict[float, Estimate]]:
+        """Return the numbers of each stream by limit; a pass over the scores serves a few streams."""
+        found: dict[str, Measured] = {}
+        for what, (choose, _) in streams.items():
+            self._check(choose, what)
+        for start in range(0, len(streams), _AT_ONCE):
+            some = dict(islice(streams.items(), start, start + _AT_ONCE))
+            wanted = {f"{what} {limit}": (what, area(limit)) for what in some for limit in self._limits}
+            found |= self._resolve(wanted, some, tolerance=self._tolerance).numbers
+        return [{limit: _estimate(found[f"{what} {limit}"]) for limit in self._limits} for what in streams]
 
 
 def _highest(scores: NDArray[Any], count: int) -> NDArray[Any]:
@@ -165,6 +193,10 @@ def _with(name: str) -> Choose:
         return not image.regions or any(region.name == name for region in image.regions)
 
     return choose
+
+
+def _estimate(measured: Measured) -> Estimate:
+    return Estimate(measured.value, measured.bound)
 
 
 def _mean(found: Sequence[Estimate]) -> Estimate:

@@ -1,0 +1,137 @@
+"""Normal pixels and weights of defects counted bin by bin, a few images at a time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from queue import SimpleQueue
+from threading import Lock
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyimgano_industrial.metrics.keys import CHUNK
+from pyimgano_industrial.metrics.layout import Bins, Layout
+from pyimgano_industrial.metrics.measures import Curve, Floats
+
+_THREADS = 2  # numpy works on several at once
+_STEP = 8 * CHUNK  # pixels that are counted at once
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, eq=False)
+class Pixels:
+    """One image: all its scores, those of its defects, and the defects' scores with one weight a stream.
+
+    An image counts in the streams that have weights, empty ones where it is good.
+    """
+
+    all: NDArray[Any]
+    defective: NDArray[Any]
+    found: NDArray[Any]
+    weights: Mapping[str, Floats]
+
+
+Replay = Callable[[], Iterator[Pixels]]
+
+
+class Ties:
+    """Finds out which of the bins that are asked for hold one score only, if any."""
+
+    def __init__(self, asked: NDArray[np.bool_], *, itemsize: int) -> None:
+        self._lock = Lock()
+        self.single = asked.copy()  # a bin that is not is never asked for again
+        self._one: NDArray[Any] = np.full(asked.size, np.nan, f"f{itemsize}")  # the first score seen
+
+    def see(self, bins: Bins, values: NDArray[Any]) -> None:
+        other = self._one.take(bins) != values
+        other &= self.single.take(bins)
+        places = np.flatnonzero(other)
+        bins, values = bins[places], values[places]
+        with self._lock:
+            new = np.isnan(self._one[bins])
+            self._one[bins[new]] = values[new]
+            self.single[bins[self._one[bins] != values]] = False
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """normal: the streams that an image counts in -> (bins,) pixels; found: stream -> (bins,) weight."""
+
+    normal: Mapping[tuple[str, ...], NDArray[np.int64]]
+    found: Mapping[str, Floats]
+
+    def scaled(self, every: int) -> Counts:
+        """Return the counts of all pixels, from those of a sample."""
+        return Counts({key: np.maximum(one, 0) * every for key, one in self.normal.items()}, self.found)
+
+    def curves(self, streams: Sequence[str], known: NDArray[np.bool_]) -> tuple[dict[str, Curve], NDArray[np.int64]]:
+        """Return a curve for each stream, of the bins that hold anything, falling, and these bins."""
+        each = [*self.normal.values(), *self.found.values()]
+        held = np.flatnonzero(np.any([one != 0 for one in each], axis=0))[::-1]
+        normal = {key: one[held].astype(float) for key, one in self.normal.items()}
+        return {
+            stream: Curve(
+                np.sum([one for key, one in normal.items() if stream in key], axis=0),
+                self.found[stream][held],
+                known[held],
+            )
+            for stream in streams
+        }, held
+
+
+def count(replay: Replay, layout: Layout, streams: Sequence[str], ties: Ties | None = None) -> Counts:
+    """Return the counts of all images; `ties` sees every pixel."""
+    normal: dict[tuple[str, ...], NDArray[np.int64]] = {}
+    found: dict[str, Floats] = {stream: np.zeros(layout.size) for stream in streams}
+    buffers: SimpleQueue[Bins] = SimpleQueue()
+    for _ in range(_THREADS):
+        buffers.put(np.empty(0, np.int64))
+
+    def of_one(pixels: Pixels) -> tuple[Pixels, list[NDArray[np.int64]]]:
+        buffer = buffers.get()
+        try:
+            if buffer.size < min(pixels.all.size, _STEP):
+                buffer = np.empty(min(pixels.all.size, _STEP), np.int64)
+            steps = (pixels.all[at : at + _STEP] for at in range(0, pixels.all.size, _STEP))
+            return pixels, [_counted(step, layout, buffer[: step.size], ties) for step in steps]
+        finally:
+            buffers.put(buffer)
+
+    for pixels, parts in _ahead(of_one, replay()):
+        totals = normal.setdefault(tuple(sorted(pixels.weights)), np.zeros(layout.size, np.int64))
+        for counts in parts:
+            totals[: counts.size] += counts
+        _add_defects(totals, found, pixels, layout)
+    return Counts(normal, found)
+
+
+def _counted(values: NDArray[Any], layout: Layout, bins: Bins, ties: Ties | None) -> NDArray[np.int64]:
+    for start in range(0, values.size, CHUNK):
+        bins[start : start + CHUNK] = layout.bins(values[start : start + CHUNK])
+    if ties is not None:
+        ties.see(bins, values)
+    return np.bincount(bins)
+
+
+def _add_defects(normal: NDArray[np.int64], found: Mapping[str, Floats], pixels: Pixels, layout: Layout) -> None:
+    np.subtract.at(normal, layout.bins(pixels.defective), 1)
+    bins = layout.bins(pixels.found)
+    for stream, weights in pixels.weights.items():
+        np.add.at(found[stream], bins, weights)
+
+
+def _ahead(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
+    """Yield the result of each item in order, worked out by threads that are a few items ahead."""
+    waiting: deque[Future[_Result]] = deque()
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > _THREADS:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
