@@ -23,7 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "inference": {"core", "tiling"},
     "plugins": {"core"},
     "testing": {"core", "datasets", "plugins"},
-    "host": {"core", "datasets", "inference", "tiling", "plugins"},
+    "host": {"core", "datasets", "inference", "metrics", "tiling", "plugins"},
     "cli": {"core", "datasets", "demo", "plugins", "host"},
 }
 MAY_IMPORT_THE_HOST = {"host", "cli"}

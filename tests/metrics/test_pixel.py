@@ -276,3 +276,52 @@ def test_maps_and_masks_must_pair() -> None:
         aupro([one, one], [one])
     with pytest.raises(MetricError, match="each mask needs a map"):
         aupro([one], [one, one])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_only_pixels_inside_a_region_count(seed: int) -> None:
+    """A defect is what lies of it inside, in its own components; outside nothing is normal, and nothing found."""
+    rng = np.random.default_rng(seed)
+    maps = [rng.normal(size=(9, 11)).astype(np.float32) for _ in range(4)]
+    masks = [rng.random((9, 11)) < 0.25 for _ in maps]
+    inside = [rng.random((9, 11)) < 0.7 for _ in maps]
+    metrics = PixelMetrics(limits=(0.3, 1.0))
+    for one, mask, region in zip(maps, masks, inside, strict=True):
+        metrics.update(one, mask, inside=region)
+    found = metrics.compute()
+    clipped = [mask & region for mask, region in zip(masks, inside, strict=True)]
+    channels = [[(part, int(part.sum())) for part in reference.components(mask)] for mask in clipped]
+    for limit in (0.3, 1.0):
+        expected = reference.spro(maps, channels, limit, extra=[~region for region in inside])
+        assert found.aupro[limit].value == pytest.approx(expected, abs=1e-5)
+    scores = np.concatenate([one[region] for one, region in zip(maps, inside, strict=True)])
+    labels = np.concatenate([mask[region] for mask, region in zip(masks, inside, strict=True)])
+    assert found.auroc.value == pytest.approx(reference.auroc(scores, labels), abs=1e-5)
+    assert found.ap.value == pytest.approx(reference.average_precision(scores, labels), abs=1e-5)
+
+
+def test_a_region_must_hold_a_pixel_and_fit() -> None:
+    metrics = PixelMetrics()
+    with pytest.raises(MetricError, match="a region of interest must hold a pixel; that of x holds none"):
+        metrics.update(np.zeros((3, 4)), None, name="x", inside=np.zeros((3, 4), bool))
+    with pytest.raises(MetricError, match=r"a region of interest must have its map's size \(3, 4\); that of x has"):
+        metrics.update(np.zeros((3, 4)), None, name="x", inside=np.ones((4, 3), bool))
+    assert metrics.count == 0
+
+
+def test_curves_start_and_end_and_enclose_the_area() -> None:
+    rng = np.random.default_rng(0)
+    metrics = PixelMetrics(limits=(1.0,))
+    for _ in range(5):
+        mask = np.zeros((40, 50), bool)
+        mask[5:15, 5:20] = True
+        metrics.update(rng.normal(size=(40, 50)) + 1.5 * mask, mask)
+    report, curves = metrics.compute(), metrics.curves(points=300)
+    for name, number in (("roc", report.auroc), ("pro", report.aupro[1.0])):
+        points = np.array(curves[name])
+        assert len(points) <= 300
+        assert points[0].tolist() == [0, 0]
+        assert points[-1].tolist() == [1, 1]
+        assert (np.diff(points, axis=0) >= 0).all()
+        under = np.sum(np.diff(points[:, 0]) * (points[1:, 1] + points[:-1, 1]) / 2)
+        assert under == pytest.approx(number.value, abs=5e-3)

@@ -46,6 +46,25 @@ def intervals(
     return {name: interval([one for one in drawn if one == one], confidence) for name, drawn in values.items()}
 
 
+def totals(replay: Replay, streams: Sequence[str]) -> dict[str, Curve]:
+    """Return the curve of each stream over all images, at about 2000 thresholds."""
+    normal, found, members = _counts(replay, _edges(replay), streams)
+    exact = np.ones(normal.shape[1], bool)
+    return {
+        stream: Curve((members[stream] @ normal)[::-1], found[stream].sum(axis=0)[::-1], exact) for stream in streams
+    }
+
+
+def drawn(curve: Curve, points: int) -> list[tuple[float, float]]:
+    """Return points of a curve (rate, height), half of them evenly below a rate of 0.1, from (0, 0) to (1, 1)."""
+    sums = [np.append(0.0, np.cumsum(one)) for one in (curve.normal, curve.found)]
+    rate, height = (one / one[-1] for one in sums)
+    wanted = np.unique(np.concatenate([np.linspace(0, 0.1, points // 2), np.linspace(0.1, 1, points // 2)]))
+    wanted = wanted[(wanted > 0) & (wanted < 1)][: points - 2]
+    heights = np.interp(wanted, rate, height)
+    return [(0.0, 0.0), *zip(wanted.tolist(), heights.tolist(), strict=True), (1.0, 1.0)]
+
+
 def checked(samples: int, confidence: float) -> None:
     if samples < 1 or not 0 < confidence < 1:
         raise MetricError(

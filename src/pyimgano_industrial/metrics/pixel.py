@@ -9,8 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano_industrial.metrics.bootstrap import intervals
-from pyimgano_industrial.metrics.checks import checked_limits, checked_map, checked_mask, checked_threshold
+from pyimgano_industrial.metrics.bootstrap import drawn, intervals, totals
+from pyimgano_industrial.metrics.checks import (
+    MetricError,
+    checked_limits,
+    checked_map,
+    checked_mask,
+    checked_threshold,
+)
 from pyimgano_industrial.metrics.collector import MEMORY, TOLERANCE, Choose, Collector, Image, Region, Weigh
 from pyimgano_industrial.metrics.measures import Measure, area, average_precision, best_f1
 from pyimgano_industrial.metrics.resolve import Wanted
@@ -63,6 +69,7 @@ class PixelMetrics(Collector):
         *,
         name: str | None = None,
         lighting: str | None = None,
+        inside: NDArray[Any] | None = None,
     ) -> None:
         """Add one image.
 
@@ -70,14 +77,23 @@ class PixelMetrics(Collector):
         mask:        (H, W), the image's own size, binary; None where the image is good
         name:        the image's, for errors
         lighting:    the group that the image belongs to in the breakdown by lighting
+        inside:      (H, W), binary, the region of interest: pixels outside do not count, and of a defect the part
+                     inside does; None: all of them count
 
         Raises MetricError, which names the image, and adds nothing then.
         """
         image = name or f"image {self.count}"
         values = checked_map(anomaly_map, image)
-        marked = None if mask is None else checked_mask(mask, (values.shape[0], values.shape[1]), image)
+        size = (values.shape[0], values.shape[1])
+        marked = None if mask is None else checked_mask(mask, size, image)
+        counted = values
+        if inside is not None:
+            region = checked_mask(inside, size, image, what="region of interest")
+            if not region.any():
+                raise MetricError(f"a region of interest must hold a pixel; that of {image} holds none")
+            counted, marked = values[region], None if marked is None else marked & region
         found, regions = _no_defect(values) if marked is None else self._regions(values, marked)
-        self._keep(values, found, None, regions, lighting=lighting, given=anomaly_map)
+        self._keep(counted, found, None, regions, lighting=lighting, given=anomaly_map)
 
     def compute(self) -> PixelReport:
         """Return every number with its error bound; may be called at any time, and again after more updates."""
@@ -101,6 +117,17 @@ class PixelMetrics(Collector):
         wanted |= {f"aupro@{limit:g}": ("regions", area(limit)) for limit in self._limits}
         replay = self._pixels({name: (_every, weigh) for name, weigh in _STREAMS.items()})
         return intervals(replay, wanted, samples=samples, confidence=confidence, seed=seed)
+
+    def curves(self, *, points: int = 500) -> dict[str, list[tuple[float, float]]]:
+        """Return curves to draw, at most `points` points from (0, 0) to (1, 1), false positive rate first.
+
+        "roc": true positive rate of pixels; "pro": mean overlap of the defects. Half the points lie below a rate of
+        0.1; the thresholds are those of `bootstrap`.
+        """
+        self._check(_every, "the set")
+        replay = self._pixels({name: (_every, weigh) for name, weigh in _STREAMS.items()})
+        found = totals(replay, sorted(_STREAMS))
+        return {name: drawn(found[stream], points) for name, stream in (("roc", "pixels"), ("pro", "regions"))}
 
     def _regions(self, values: NDArray[Any], mask: NDArray[np.bool_]) -> tuple[NDArray[Any], list[Region]]:
         """Return the defects' scores component by component (8-connected), and the components."""
