@@ -73,7 +73,7 @@ def test_the_host_s_enum_of_formats_is_understood() -> None:
     ("pixels", "message"),
     [
         (np.zeros((4, 6), np.int64), "must be bool, uint8, uint16 or float in 0..1; bolt is int64: convert it"),
-        (np.zeros((4, 6, 2), np.uint8), r"bolt has shape \(4, 6, 2\): state input_format, one of gray_u8_hw"),
+        (np.zeros((4, 6, 2), np.uint8), r"bolt has shape \(4, 6, 2\): state input_format, such as bgr_u8_hwc"),
         (np.zeros(4, np.uint8), r"bolt has shape \(4,\)"),
         (np.zeros((0, 6), np.uint8), r"must have pixels; bolt has shape \(0, 6\)"),
         (np.full((4, 6), 1.5), "float samples must be finite and in 0..1; bolt has others; convert it"),

@@ -39,7 +39,7 @@ _OURS: dict[str, tuple[str, dict[str, Any]]] = {
         "calibration",
         {
             "choices": get_args(Calibration),
-            "help": "Which good images give the threshold. Default: folds; in pyimgano-infer as --calibrate-on says",
+            "help": "Which good images give the threshold. Default: folds; in pyimgano-infer a fifth, kept back",
         },
     ),
     "--tile-folds": ("folds", {"type": int, "help": "Shares for --tile-calibration folds. Default: 5"}),

@@ -21,3 +21,13 @@ def pyimgano_datasets() -> list[Entry]:
         Entry("ksdd2", f"{_DATASETS}.ksdd2:KSDD2", "KolektorSDD2, surface defects"),
         Entry("industrial_folder", f"{_DATASETS}.industrial_folder:IndustrialFolder", "Your images, MVTec AD layout"),
     ]
+
+
+@hookimpl
+def pyimgano_models() -> list[Entry]:
+    return []
+
+
+@hookimpl
+def pyimgano_presets() -> list[Entry]:
+    return []

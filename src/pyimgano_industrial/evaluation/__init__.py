@@ -1,0 +1,1 @@
+"""Protocols from data set and detector to results, submissions and reports."""

@@ -1,0 +1,1 @@
+"""Image steps, chains of them, the camera profile and drift."""
