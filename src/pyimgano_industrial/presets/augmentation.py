@@ -186,8 +186,9 @@ _ON_LIGHT: dict[str, Callable[[NDArray[Any], Ranges, np.random.Generator], NDArr
 def _jpeg(samples: NDArray[Any], quality: int) -> NDArray[Any]:
     """Add what JPEG changes in the 8-bit image; samples keep the bits that 8 do not hold."""
     cv2 = _cv2()
-    eight = np.rint(samples[..., ::-1] * 255).astype(np.uint8) if samples.ndim == 3 else np.rint(samples * 255)
-    encoded = cv2.imencode(".jpg", eight.astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    turned = samples[..., ::-1] if samples.ndim == 3 else samples  # OpenCV wants BGR
+    eight = np.rint(turned * 255).astype(np.uint8)
+    encoded = cv2.imencode(".jpg", eight, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
     decoded = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED).reshape(samples.shape)
     change = (decoded.astype(np.float32) - eight) / np.float32(255)
     changed: NDArray[Any] = samples + (change[..., ::-1] if samples.ndim == 3 else change)
