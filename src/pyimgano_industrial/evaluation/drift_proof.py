@@ -1,0 +1,243 @@
+"""What a preset is worth on one's own images: a detector under drifts, with it and without.
+
+For each way of meeting drift (nothing, a preset, the camera profile, a memory bank of variants) a detector is fitted on
+good images, its threshold is set on other good images, and both are left alone while the test images drift. What counts is
+how many good images are flagged then, and how well anomalous ones are still told apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyimgano_industrial.core.calls import calls_of
+from pyimgano_industrial.core.images import read_rgb
+from pyimgano_industrial.core.progress import Meter, Progress
+from pyimgano_industrial.evaluation.drifts import DRIFTS, STRENGTHS, Drift, DriftError, drifted
+from pyimgano_industrial.metrics import aupro, image_auroc
+from pyimgano_industrial.presets.augmentation import CameraRobust
+from pyimgano_industrial.presets.augmented_detector import AugmentedDetector
+
+Image = NDArray[np.uint8]
+Correction = Callable[[Image], Image]
+CLEAN = "clean"
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way of meeting drift.
+
+    name:    in tables
+    prepare: given the good images that the detector is fitted on, returns what corrects every image before it is
+             fitted or scored; None leaves images as they are
+    augment: variants that the detector is fitted on beside the good images; copies: of each
+    """
+
+    name: str
+    prepare: Callable[[Sequence[Image]], Correction] | None = None
+    augment: CameraRobust | None = None
+    copies: int = 2
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The images: good ones to fit on and others to set the threshold on; test images with masks of the anomalous.
+
+    images: paths or (H, W, 3) uint8; masks: (H, W), non-zero where anomalous, one for each of `bad`
+    """
+
+    fit: Sequence[Any]
+    calibrate: Sequence[Any]
+    good: Sequence[Any]
+    bad: Sequence[Any]
+    masks: Sequence[NDArray[Any]] = ()
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What one way gave under one drift at one strength.
+
+    drift "clean" has strength 0. good, bad: scores of the test images. flagged: (G,) bool, of the good ones.
+    auroc, aupro: None without anomalous images or masks.
+    """
+
+    drift: str
+    strength: int
+    good: NDArray[np.float32]
+    bad: NDArray[np.float32]
+    flagged: NDArray[np.bool_]
+    auroc: float | None
+    aupro: float | None
+
+    @property
+    def false_positives(self) -> float:
+        """The share of good images that are flagged."""
+        return float(self.flagged.mean())
+
+
+@dataclass(frozen=True)
+class WayResult:
+    """All conditions of one way; the first is clean."""
+
+    way: str
+    threshold: float
+    conditions: tuple[Condition, ...] = field(repr=False)
+
+    def of(self, drift: str, strength: int) -> Condition:
+        return next(one for one in self.conditions if (one.drift, one.strength) == (drift, strength))
+
+    def drop(self, measure: str) -> float | None:
+        """Return the average relative drop of "auroc" or "aupro" over all drifts and strengths."""
+        clean: float | None = getattr(self.conditions[0], measure)
+        found = [getattr(one, measure) for one in self.conditions[1:]]
+        if not clean or not found or any(one is None for one in found):
+            return None
+        return float(np.mean([(clean - one) / clean for one in found]))
+
+
+def measure_drift(
+    make: Callable[[], Any],
+    trial: Trial,
+    *,
+    ways: Sequence[Way],
+    rate: float = 0.05,
+    drifts: Sequence[Drift] = DRIFTS,
+    strengths: Sequence[int] = STRENGTHS,
+    pro_limit: float = 0.3,
+    progress: Progress | None = None,
+) -> list[WayResult]:
+    """Return what each way gives, clean and under each drift at each strength.
+
+    make: returns a new detector with fit, decision_function and, for AU-PRO, maps. rate: share of good images that
+    the threshold lets through, an order statistic of the calibration images. Every way sees the same drifted images.
+    """
+    if not trial.fit or not trial.calibrate or not trial.good:
+        raise DriftError(
+            f"drift is measured with good images to fit on, to calibrate on and to test; got {len(trial.fit)}, "
+            f"{len(trial.calibrate)} and {len(trial.good)}"
+        )
+    if trial.masks and len(trial.masks) != len(trial.bad):
+        raise DriftError(f"there must be one mask an anomalous image; got {len(trial.masks)} for {len(trial.bad)}")
+    kinds = [(CLEAN, 0), *((drift, strength) for drift in drifts for strength in strengths)]
+    meter = Meter(progress, len(ways))
+    fit = [_pixels(one) for one in trial.fit]
+    results = []
+    for way in ways:
+        meter.begin(len(kinds))
+        correct = _same if way.prepare is None else way.prepare(fit)
+        detector = (
+            make()
+            if way.augment is None
+            else AugmentedDetector(detector=make(), augmentation=way.augment, copies=way.copies)
+        )
+        detector.fit([correct(one) for one in fit])
+        calls = calls_of(detector)
+        limit = _threshold(_scores(calls, (correct(_pixels(one)) for one in trial.calibrate)), rate)
+        conditions = []
+        for drift, strength in kinds:
+            conditions.append(_condition(calls, trial, correct, limit, drift, strength, pro_limit))
+            meter.advance(1)
+        results.append(WayResult(way.name, limit, tuple(conditions)))
+    return results
+
+
+def interval(
+    values: Callable[[NDArray[np.intp]], float],
+    count: int,
+    *,
+    samples: int = 2000,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> tuple[float, float]:
+    """Return the percentile interval of a number over images drawn again with replacement.
+
+    values: given indices (count,) of the drawn images, returns the number; paired, where it compares conditions
+    """
+    rng = np.random.default_rng(seed)
+    drawn = [values(rng.integers(0, count, count)) for _ in range(samples)]
+    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return low.item(), high.item()
+
+
+def excess(
+    result: WayResult,
+    drifts: Sequence[str],
+    strengths: Sequence[int],
+    *,
+    times: float = 2.0,
+    clean: WayResult | None = None,
+) -> tuple[float, float, float]:
+    """Return (mean, low, high) of the false-positive rate under drift less `times` the clean one, paired by image.
+
+    The claim "under `times` the clean rate" holds where `high` is below 0. clean: whose clean rate; itself by default
+    """
+    base = (clean or result).conditions[0].flagged
+    found = np.stack([result.of(drift, strength).flagged for drift in drifts for strength in strengths]).mean(axis=0)
+    gain = found - times * base
+    low, high = interval(lambda chosen: gain[chosen].mean().item(), gain.size)
+    return gain.mean().item(), low, high
+
+
+def _condition(
+    calls: Any, trial: Trial, correct: Correction, limit: float, drift: str, strength: int, pro_limit: float
+) -> Condition:
+    def seen(images: Sequence[Any], *, first: int) -> Iterator[Image]:
+        for index, one in enumerate(images, start=first):  # each image has its own noise
+            yield correct(_under(_pixels(one), drift, strength, seed=index))
+
+    wanted = bool(trial.masks) and calls.has_maps
+    good_maps: list[NDArray[np.float32]] = []
+    bad_maps: list[NDArray[np.float32]] = []
+    good = _scores(calls, seen(trial.good, first=0), good_maps if wanted else None)
+    bad = _scores(calls, seen(trial.bad, first=len(trial.good)), bad_maps if wanted else None)
+    labels = [0] * good.size + [1] * bad.size
+    return Condition(
+        drift, strength, good, bad, good > limit,
+        image_auroc(np.concatenate([good, bad]), labels) if bad.size else None,
+        aupro([*good_maps, *bad_maps], [*(np.zeros(one.shape, bool) for one in good_maps), *trial.masks],
+              limit=pro_limit).value if wanted else None,
+    )  # fmt: skip
+
+
+def _scores(
+    calls: Any, images: Iterator[Image] | Iterable[Image], maps: list[NDArray[np.float32]] | None = None
+) -> NDArray[np.float32]:
+    """Return scores (N,) of images of any sizes, one at a time, and put their maps into `maps`."""
+    found = []
+    for image in images:
+        scores, own = calls.scores_and_maps([image], want_scores=True, want_maps=maps is not None)
+        found.append(scores[0])
+        if maps is not None:
+            maps.append(_at_size(own[0], image.shape[:2]))
+    return np.array(found, np.float32)
+
+
+def _at_size(one: NDArray[np.float32], size: tuple[int, ...]) -> NDArray[np.float32]:
+    if one.shape == size:
+        return one
+    import cv2
+
+    resized: NDArray[np.float32] = cv2.resize(one, size[::-1], interpolation=cv2.INTER_LINEAR)
+    return resized
+
+
+def _threshold(scores: NDArray[np.float32], rate: float) -> float:
+    """Return the order statistic that a share `rate` of new good images exceeds on average (split conformal)."""
+    rank = int(np.ceil((scores.size + 1) * (1 - rate)))
+    return float(np.sort(scores)[min(rank, scores.size) - 1])
+
+
+def _under(image: Image, drift: str, strength: int, *, seed: int) -> Image:
+    return image if drift == CLEAN else drifted(image, drift, strength, seed=seed)  # type: ignore[arg-type] # checked
+
+
+def _pixels(item: Any) -> Image:
+    return item if isinstance(item, np.ndarray) else read_rgb(item)
+
+
+def _same(image: Image) -> Image:
+    return image
