@@ -1,8 +1,8 @@
 """What a preset is worth on one's own images: a detector under drifts, with it and without.
 
 For each way of meeting drift (nothing, a preset, the camera profile, a memory bank of variants) a detector is fitted on
-good images, its threshold is set on other good images, and both are left alone while the test images drift. What counts is
-how many good images are flagged then, and how well anomalous ones are still told apart.
+good images, its threshold is set on other good images, and both are left alone while the test images drift. What counts
+is how many good images are flagged then, and how well anomalous ones are still told apart.
 """
 
 from __future__ import annotations
