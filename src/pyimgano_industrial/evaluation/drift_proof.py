@@ -7,14 +7,14 @@ is how many good images are flagged then, and how well anomalous ones are still 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano_industrial.core.calls import calls_of
+from pyimgano_industrial.core.calls import Calls, calls_of
 from pyimgano_industrial.core.images import read_rgb
 from pyimgano_industrial.core.progress import Meter, Progress
 from pyimgano_industrial.evaluation.drifts import DRIFTS, STRENGTHS, Drift, DriftError, drifted
@@ -122,27 +122,20 @@ def measure_drift(
         )
     if trial.masks and len(trial.masks) != len(trial.bad):
         raise DriftError(f"there must be one mask an anomalous image; got {len(trial.masks)} for {len(trial.bad)}")
-    kinds = [(CLEAN, 0), *((drift, strength) for drift in drifts for strength in strengths)]
-    meter = Meter(progress, len(ways))
     fit = [_pixels(one) for one in trial.fit]
-    results = []
-    for way in ways:
-        meter.begin(len(kinds))
-        correct = _same if way.prepare is None else way.prepare(fit)
-        detector = (
-            make()
-            if way.augment is None
-            else AugmentedDetector(detector=make(), augmentation=way.augment, copies=way.copies)
-        )
-        detector.fit([correct(one) for one in fit])
-        calls = calls_of(detector)
-        limit = _threshold(_scores(calls, (correct(_pixels(one)) for one in trial.calibrate)), rate)
-        conditions = []
-        for drift, strength in kinds:
-            conditions.append(_condition(calls, trial, correct, limit, drift, strength, pro_limit))
+    calibrate = [_pixels(one) for one in trial.calibrate]
+    ready = [_Ready.of(way, make, fit, calibrate, rate) for way in ways]
+    kinds = [(CLEAN, 0), *((drift, strength) for drift in drifts for strength in strengths)]
+    meter = Meter(progress, len(kinds))
+    found: list[list[Condition]] = [[] for _ in ways]
+    for drift, strength in kinds:
+        meter.begin(len(ways))
+        good = [_under(one, drift, strength, seed=index) for index, one in enumerate(trial.good)]
+        bad = [_under(one, drift, strength, seed=index) for index, one in enumerate(trial.bad, start=len(good))]
+        for one, conditions in zip(ready, found, strict=True):
+            conditions.append(one.condition(drift, strength, good, bad, trial.masks, pro_limit))
             meter.advance(1)
-        results.append(WayResult(way.name, limit, tuple(conditions)))
-    return results
+    return [WayResult(one.name, one.limit, tuple(own)) for one, own in zip(ready, found, strict=True)]
 
 
 def interval(
@@ -182,36 +175,60 @@ def excess(
     return gain.mean().item(), low, high
 
 
-def _condition(
-    calls: Any, trial: Trial, correct: Correction, limit: float, drift: str, strength: int, pro_limit: float
-) -> Condition:
-    def seen(images: Sequence[Any], *, first: int) -> Iterator[Image]:
-        for index, one in enumerate(images, start=first):  # each image has its own noise
-            yield correct(_under(_pixels(one), drift, strength, seed=index))
+@dataclass(frozen=True)
+class _Ready:
+    """A way with its detector fitted and its threshold set."""
 
-    wanted = bool(trial.masks) and calls.has_maps
-    good_maps: list[NDArray[np.float32]] = []
-    bad_maps: list[NDArray[np.float32]] = []
-    good = _scores(calls, seen(trial.good, first=0), good_maps if wanted else None)
-    bad = _scores(calls, seen(trial.bad, first=len(trial.good)), bad_maps if wanted else None)
-    labels = [0] * good.size + [1] * bad.size
-    return Condition(
-        drift, strength, good, bad, good > limit,
-        image_auroc(np.concatenate([good, bad]), labels) if bad.size else None,
-        aupro([*good_maps, *bad_maps], [*(np.zeros(one.shape, bool) for one in good_maps), *trial.masks],
-              limit=pro_limit).value if wanted else None,
-    )  # fmt: skip
+    name: str
+    correct: Correction
+    calls: Calls
+    limit: float
+
+    @classmethod
+    def of(
+        cls, way: Way, make: Callable[[], Any], fit: Sequence[Image], calibrate: Sequence[Image], rate: float
+    ) -> _Ready:
+        correct = _same if way.prepare is None else way.prepare(fit)
+        detector = fitted = make()
+        if way.augment is not None:
+            fitted = AugmentedDetector(detector=detector, augmentation=way.augment, copies=way.copies)
+        fitted.fit([correct(one) for one in fit])
+        calls = calls_of(detector)
+        return cls(way.name, correct, calls, _threshold(_scores(calls, map(correct, calibrate)), rate))
+
+    def condition(
+        self,
+        drift: str,
+        strength: int,
+        good: Sequence[Image],
+        bad: Sequence[Image],
+        masks: Sequence[NDArray[Any]],
+        pro_limit: float,
+    ) -> Condition:
+        maps: list[NDArray[np.float32]] | None = [] if masks and self.calls.has_maps else None
+        normal = _scores(self.calls, map(self.correct, good), maps)
+        anomalous = _scores(self.calls, map(self.correct, bad), maps)
+        auroc = aupro_value = None
+        if anomalous.size:
+            labels = [0] * normal.size + [1] * anomalous.size
+            auroc = image_auroc(np.concatenate([normal, anomalous]), labels)
+        if maps is not None:
+            nothing = [np.zeros(one.shape, bool) for one in maps[: normal.size]]
+            aupro_value = aupro(maps, [*nothing, *masks], limit=pro_limit).value
+        return Condition(drift, strength, normal, anomalous, normal > self.limit, auroc, aupro_value)
 
 
 def _scores(
-    calls: Any, images: Iterator[Image] | Iterable[Image], maps: list[NDArray[np.float32]] | None = None
+    calls: Calls, images: Iterable[Image], maps: list[NDArray[np.float32]] | None = None
 ) -> NDArray[np.float32]:
     """Return scores (N,) of images of any sizes, one at a time, and put their maps into `maps`."""
     found = []
     for image in images:
         scores, own = calls.scores_and_maps([image], want_scores=True, want_maps=maps is not None)
+        assert scores is not None
         found.append(scores[0])
         if maps is not None:
+            assert own is not None
             maps.append(_at_size(own[0], image.shape[:2]))
     return np.array(found, np.float32)
 
@@ -231,7 +248,9 @@ def _threshold(scores: NDArray[np.float32], rate: float) -> float:
     return float(np.sort(scores)[min(rank, scores.size) - 1])
 
 
-def _under(image: Image, drift: str, strength: int, *, seed: int) -> Image:
+def _under(item: Any, drift: str, strength: int, *, seed: int) -> Image:
+    """Return an image as the drifted line takes it; each image has its own noise."""
+    image = _pixels(item)
     return image if drift == CLEAN else drifted(image, drift, strength, seed=seed)  # type: ignore[arg-type] # checked
 
 

@@ -1,0 +1,293 @@
+"""What presets, the camera profile and a memory bank of variants are worth when light and camera drift.
+
+    python tests/benchmarks/drift.py run --set cookie --ways none,profile --out runs/drift
+    python tests/benchmarks/drift.py table --out runs/drift
+
+`run` measures some ways on one set and keeps their scores, one file a way, so that a long benchmark is done in parts;
+`table` prints the Markdown of all that was measured. The sets: cookie and ballscrew of the folder that
+PYIMGANO_INDUSTRIAL_SHARED names, with its detector (needs onnxruntime), and `generated`, rendered trays with 1,000 good
+test images, with it too. Images are brought to --side pixels along their longer side, then drift, then are corrected.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pyimgano_industrial.core.images import read_raw, read_rgb
+from pyimgano_industrial.core.progress import TerminalProgress
+from pyimgano_industrial.demo.scene import STRUCTURAL, render
+from pyimgano_industrial.evaluation.drift_proof import Condition, Trial, Way, WayResult, interval, measure_drift
+from pyimgano_industrial.evaluation.drifts import DRIFTS, PHOTOMETRIC, STRENGTHS
+from pyimgano_industrial.presets.augmentation import CameraRobust
+
+SETS = ("cookie", "ballscrew", "generated")
+RATE = 0.05
+UP_TO = (1, 2, 3)  # strengths up to which the false-positive rate is promised
+TIMES = 2.0
+GENERATED = {"fit": 60, "calibrate": 100, "good": 1000, "bad": 40}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(required=True)
+    run = commands.add_parser("run", help="measure some ways on one set")
+    run.add_argument("--set", choices=SETS, required=True)
+    run.add_argument("--ways", default="", help="names, separated by commas; default: all that are not there yet")
+    run.add_argument("--side", type=int, default=512)
+    run.set_defaults(run=measure)
+    table = commands.add_parser("table", help="print what was measured")
+    table.set_defaults(run=show)
+    for command in (run, table):
+        command.add_argument("--out", type=Path, required=True, help="folder of the results")
+    args = parser.parse_args()
+    args.run(args)
+    return 0
+
+
+# The ways.
+
+
+def ways() -> dict[str, Way]:
+    """Return every way, the bare one first."""
+    return {way.name: way for way in (Way("none"), *_host_schemes(), *_presets(), *_ours())}
+
+
+def _host_schemes() -> Iterator[Way]:
+    """Yield pyimgano's own schemes, those that one of its functions applies."""
+    from pyimgano.preprocessing.catalog import ILLUMINATION_CONTRAST_KEY, list_preprocessing_schemes
+    from pyimgano.preprocessing.catalog import resolve_preprocessing_scheme as resolve
+    from pyimgano.preprocessing.industrial_presets import IlluminationContrastKnobs, apply_illumination_contrast
+
+    for name in list_preprocessing_schemes():
+        scheme = resolve(name)
+        if scheme is None or scheme.config_key != ILLUMINATION_CONTRAST_KEY or "_row" in vars(scheme):
+            continue
+        knobs = {key: value for key, value in (scheme.payload or {}).items() if key != "enabled" and value is not None}
+        chain = partial(apply_illumination_contrast, knobs=IlluminationContrastKnobs(**knobs))
+        yield Way(f"pyimgano {name.removeprefix('illumination-contrast-')}", prepare=lambda _, chain=chain: chain)
+
+
+# The sets.
+
+
+@dataclass(frozen=True)
+class Set:
+    trial: Trial
+    drifts: Sequence[Any]
+    strengths: Sequence[int]
+
+
+def load(name: str, side: int) -> Set:
+    if name == "generated":
+        return Set(_rendered(), PHOTOMETRIC, UP_TO)
+    root = Path(os.environ["PYIMGANO_INDUSTRIAL_SHARED"]) / "data" / name
+    good = [_smaller(read_rgb(path), side) for path in sorted((root / "train/good").iterdir())]
+    order = np.random.default_rng(0).permutation(len(good))
+    kept = order[: round(0.4 * len(good))].tolist()
+    bad = sorted((root / "test/bad").iterdir())
+    masks = [read_raw(root / "ground_truth/bad" / f"{path.stem}_mask.png") for path in bad]
+    images = [_smaller(read_rgb(path), side) for path in bad]
+    return Set(
+        Trial(
+            fit=[good[index] for index in range(len(good)) if index not in set(kept)],
+            calibrate=[good[index] for index in kept],
+            good=[_smaller(read_rgb(path), side) for path in sorted((root / "test/good").iterdir())],
+            bad=images,
+            masks=[_mask(mask, image.shape[:2]) for mask, image in zip(masks, images, strict=True)],
+        ),
+        DRIFTS,
+        STRENGTHS,
+    )
+
+
+def _rendered() -> Trial:
+    height = 192
+    starts = np.cumsum([0, *GENERATED.values()])
+    parts = {
+        part: [render(10_000 + index, height=height).image for index in range(starts[number], starts[number + 1])]
+        for number, part in enumerate(("fit", "calibrate", "good"))
+    }
+    bad = [
+        render(50_000 + index, height=height, defects=(STRUCTURAL[index % len(STRUCTURAL)],))
+        for index in range(GENERATED["bad"])
+    ]
+    masks = [np.any([defect.mask for defect in scene.defects], axis=0) for scene in bad]
+    return Trial(**parts, bad=[scene.image for scene in bad], masks=masks)
+
+
+def _smaller(image: NDArray[Any], side: int) -> NDArray[Any]:
+    scale = side / max(image.shape[:2])
+    return image if scale >= 1 else cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+
+
+def _mask(mask: NDArray[Any], size: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return a mask of the smaller size, anomalous where any pixel that it covers was."""
+    flat = (mask if mask.ndim == 2 else mask.max(axis=2)) > 0
+    return cv2.resize(flat.astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA) > 0
+
+
+# Running and telling.
+
+
+def measure(args: argparse.Namespace) -> None:
+    sys.path.insert(0, str(Path(os.environ["PYIMGANO_INDUSTRIAL_SHARED"]) / "tools"))
+    from patch_memory import PatchMemory
+
+    known = ways()
+    wanted = [name for name in args.ways.split(",") if name] or list(known)
+    found = load(args.set, args.side)
+    folder = args.out / args.set
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = {name: folder / f"{name.replace(' ', '_')}.json" for name in wanted}
+    missing = [name for name in wanted if args.ways or not paths[name].exists()]
+    results = measure_drift(
+        lambda: OnePass(PatchMemory()), found.trial, ways=[known[name] for name in missing], rate=RATE,
+        drifts=found.drifts, strengths=found.strengths, progress=TerminalProgress("conditions"),
+    )  # fmt: skip
+    for name, result in zip(missing, results, strict=True):
+        paths[name].write_text(json.dumps(_plain(result)), encoding="utf-8")
+
+
+class OnePass:
+    """The shared detector with score and map from one forward: its score is the maximum of its coarse map."""
+
+    def __init__(self, detector: Any) -> None:
+        self.detector = detector
+
+    def fit(self, images: Sequence[NDArray[Any]]) -> OnePass:
+        self.detector.fit(images)
+        return self
+
+    def score_and_map(self, images: Sequence[NDArray[Any]]) -> tuple[list[float], list[NDArray[np.float32]]]:
+        grids = [self.detector._grid(image) for image in images]
+        sizes = [image.shape[1::-1] for image in images]
+        return [grid.max() for grid in grids], [cv2.resize(g, s) for g, s in zip(grids, sizes, strict=True)]
+
+
+def _plain(result: WayResult) -> dict[str, Any]:
+    conditions = [
+        {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in vars(one).items()}
+        for one in result.conditions
+    ]
+    return {"way": result.way, "threshold": result.threshold, "conditions": conditions}
+
+
+def _read(path: Path) -> WayResult:
+    plain = json.loads(path.read_text(encoding="utf-8"))
+    conditions = [
+        Condition(
+            **{
+                key: np.array(value, bool if key == "flagged" else np.float32) if isinstance(value, list) else value
+                for key, value in one.items()
+            }
+        )
+        for one in plain["conditions"]
+    ]
+    return WayResult(plain["way"], plain["threshold"], tuple(conditions))
+
+
+def show(args: argparse.Namespace) -> None:
+    print(
+        f"Python {platform.python_version()}, numpy {np.__version__}, OpenCV {cv2.__version__}, "
+        f"pyimgano {version('pyimgano')}, pyimgano-industrial {version('pyimgano-industrial')}.\n"
+    )
+    order = list(ways())
+    for name in SETS:
+        results = sorted((_read(path) for path in (args.out / name).glob("*.json")), key=lambda r: order.index(r.way))
+        if results:
+            _table(name, results)
+
+
+def _table(name: str, results: Sequence[WayResult]) -> None:
+    base = next(one for one in results if one.way == "none")
+    clean, full = base.conditions[0], name != "generated"
+    print(f"### {name}\n\n{clean.good.size} good and {clean.bad.size} anomalous test images.\n")
+    head = ["way", "clean AUROC", "clean FPR", f"FPR, photometric 1-{max(UP_TO)}", f"less {TIMES:g} x clean"]
+    head += ["drop of AUROC", "less none's", "drop of AU-PRO"] if full else [f"AUROC, photometric 1-{max(UP_TO)}"]
+    print(f"| {' | '.join(head)} |\n| --- |{' ---: |' * (len(head) - 1)}")
+    for one in results:
+        print(f"| {' | '.join(_row(one, base, full=full))} |")
+    print()
+
+
+def _row(one: WayResult, base: WayResult, *, full: bool) -> list[str]:
+    first = one.conditions[0]
+    seen = [one.of(drift, strength) for drift in PHOTOMETRIC for strength in UP_TO]
+    flagged = np.stack([condition.flagged for condition in seen]).mean(axis=0)
+    gain = flagged - TIMES * base.conditions[0].flagged
+    cells = [one.way, f"{first.auroc:.3f}", f"{first.false_positives:.1%}"]
+    cells += [_share(flagged), _share(gain)]
+    if not full:
+        return [*cells, f"{np.mean([condition.auroc for condition in seen]):.3f}"]
+    aupro = one.drop("aupro")
+    against = _drops(one, base)
+    return [*cells, _percent(one.drop("auroc")), against, _percent(aupro)]
+
+
+def _share(values: NDArray[Any]) -> str:
+    low, high = interval(lambda chosen: float(values[chosen].mean()), values.size)
+    return f"{values.mean():.1%} ({low:.1%} to {high:.1%})"
+
+
+def _drops(one: WayResult, base: WayResult) -> str:
+    """Return the drop of AUROC less that of the bare detector, paired by image, with its interval."""
+    good, bad = one.conditions[0].good.size, one.conditions[0].bad.size
+    found, bare = _wins(one), _wins(base)
+    rng = np.random.default_rng(0)
+    drawn = []
+    for _ in range(500):
+        rows, columns = rng.integers(0, good, good), rng.integers(0, bad, bad)
+        drawn.append(_drop(found, rows, columns) - _drop(bare, rows, columns))
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    whole = np.arange(good), np.arange(bad)
+    return f"{_drop(found, *whole) - _drop(bare, *whole):+.1%} ({low:+.1%} to {high:+.1%})"
+
+
+def _wins(one: WayResult) -> NDArray[np.float32]:
+    """Return for every condition and pair whether the anomalous image scores higher, (C, G, B); ties count half."""
+    pairs = [(c.bad[None] > c.good[:, None]) + 0.5 * (c.bad[None] == c.good[:, None]) for c in one.conditions]
+    return np.stack(pairs).astype(np.float32)
+
+
+def _drop(wins: NDArray[np.float32], rows: NDArray[Any], columns: NDArray[Any]) -> float:
+    good = np.bincount(rows, minlength=wins.shape[1]) / rows.size
+    bad = np.bincount(columns, minlength=wins.shape[2]) / columns.size
+    auroc = (wins @ bad.astype(np.float32)) @ good.astype(np.float32)
+    return float(np.mean((auroc[0] - auroc[1:]) / auroc[0]))
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{value:.1%}"
+
+
+# What this package brings.
+
+
+def _presets() -> Iterator[Way]:
+    """Yield this package's blind presets: they know nothing of the line."""
+    yield from ()
+
+
+def _ours() -> Iterator[Way]:
+    for strength in ("mild", "normal", "harsh"):
+        yield Way(f"augmented {strength}", augment=CameraRobust(strength, seed=0), copies=2)
+
+
+Correct = Callable[[NDArray[Any]], NDArray[Any]]
+
+if __name__ == "__main__":
+    raise SystemExit(main())
