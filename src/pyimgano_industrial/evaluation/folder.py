@@ -44,7 +44,7 @@ class RunFolder:
 
     def cell_folder(self, model: str, category: str) -> Path:
         """Return where a cell's files lie; characters that no file system likes become dashes."""
-        return self.path / "cells" / _safe(model) / _safe(category)
+        return self.path / "cells" / safe_name(model) / safe_name(category)
 
     def load(self) -> Run:
         """Return the run; raises RunFolderError, naming the file, where there is none or it is damaged."""
@@ -56,7 +56,11 @@ class RunFolder:
 
     def load_cell(self, row: Row) -> Cell:
         """Return the cell of a row; raises RunFolderError where its file is not there or damaged."""
-        return _load(self.path / row.folder / "result.json", Cell, "evaluate again: only what is missing is run")
+        return self.load_cell_at(self.path / row.folder)
+
+    def load_cell_at(self, path: Path) -> Cell:
+        """Return the cell in a folder; raises as `load_cell` does."""
+        return _load(path / "result.json", Cell, "evaluate again: only what is missing is run")
 
     def save_cell(self, cell: Cell) -> None:
         """Write result.json of a cell."""
@@ -200,7 +204,8 @@ def _expect(holds: bool, where: str, what: str, data: Any) -> None:
         raise RunFolderError(f"{where} must be {what}; got {data!r}")
 
 
-def _safe(name: str) -> str:
+def safe_name(name: str) -> str:
+    """Return a name as a folder may have it."""
     return _UNSAFE.sub("-", name).strip(".") or "all"
 
 

@@ -10,6 +10,7 @@ The folder that holds it (`evaluation.folder.RunFolder` reads and writes it):
 Names of metrics, keys of every `metrics` mapping; a limit stands as `f"{limit:g}"`:
 
     image_auroc, image_ap           of image scores
+    image_auroc_mean                mean over the kinds of anomaly, each with the good images (MVTec LOCO AD's headline)
     class_f1, class_f1_best         F1 of images at the cell's threshold, and at the best one, which only labels tell
     pixel_auroc, pixel_ap           of pixels
     seg_f1, seg_f1_best             F1 of the set's pixels at the cell's pixel threshold, and at the best one
@@ -57,7 +58,7 @@ class Group:
     """Some of a cell's images or defects.
 
     normal, anomalous: images; of a group by size, `normal` is 0 and `anomalous` counts defects (components)
-    metrics:           name -> number; gap: why there is none, else None
+    metrics:           name -> number; gap: why some or all are missing, else None
     """
 
     normal: int
@@ -169,6 +170,8 @@ class Settings:
     bootstrap:      draws of images for the intervals; 0: none; interval: their confidence
     seed:           of everything random
     missing_masks:  "error" or "allow"
+    image_score:    "map_max", the maximum of the map, as the official evaluators have it, or "detector", the model's
+    pixel_method, pixel_target_fpr: as method and target_fpr, for the threshold of pixels
     """
 
     dataset: str
@@ -186,6 +189,9 @@ class Settings:
     interval: float
     seed: int
     missing_masks: str = "error"
+    image_score: str = "detector"
+    pixel_method: str = "quantile"
+    pixel_target_fpr: float = 0.001
 
 
 @dataclass(frozen=True)

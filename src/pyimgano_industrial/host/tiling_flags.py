@@ -50,18 +50,27 @@ _OURS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
+def flags() -> dict[str, tuple[str, dict[str, Any]]]:
+    """Return every tiling flag: the keyword argument of TiledDetector that it sets, and argparse's options for it."""
+    return {
+        flag: (keyword, options if "choices" in options else {"metavar": _metavar(options), **options})
+        for flag, (keyword, options) in {**_HOSTS, **_OURS}.items()
+    }
+
+
+def _metavar(options: dict[str, Any]) -> str:
+    return _METAVARS.get(options["type"], "X[,X...]")
+
+
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the flags that a command's parser lacks; those that it has stay the host's."""
     own = {option: action for action in parser._actions for option in action.option_strings}
     if "--tile-score-reduce" in own:
         own["--tile-score-reduce"].choices = MODES
     group = parser.add_argument_group("tiling (pyimgano-industrial)")
-    for flag, (keyword, options) in {**_HOSTS, **_OURS}.items():
+    for flag, (keyword, options) in flags().items():
         if flag not in own:
-            shown: dict[str, Any] = (
-                {} if "choices" in options else {"metavar": _METAVARS.get(options["type"], "X[,X...]")}
-            )
-            group.add_argument(flag, action=settings.Store, dest=settings.tiling_dest(keyword), **shown, **options)
+            group.add_argument(flag, action=settings.Store, dest=settings.tiling_dest(keyword), **options)
 
 
 def check() -> None:

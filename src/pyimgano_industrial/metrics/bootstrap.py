@@ -46,6 +46,18 @@ def intervals(
     return {name: interval([one for one in drawn if one == one], confidence) for name, drawn in values.items()}
 
 
+def f1_interval(counts: NDArray[np.int64], *, samples: int, confidence: float, seed: int) -> Interval:
+    """Return the interval of F1 at a fixed threshold; counts: (images, 3) hits, false alarms and misses of each."""
+    checked(samples, confidence)
+    rng = np.random.default_rng(seed)
+    values = []
+    for _ in range(samples):
+        hits, alarms, misses = counts[rng.integers(0, len(counts), len(counts))].sum(axis=0).tolist()
+        if hits + misses:
+            values.append(2 * hits / (2 * hits + alarms + misses))
+    return interval(values, confidence)
+
+
 def totals(replay: Replay, streams: Sequence[str]) -> dict[str, Curve]:
     """Return the curve of each stream over all images, at about 2000 thresholds."""
     normal, found, members = _counts(replay, _edges(replay), streams)

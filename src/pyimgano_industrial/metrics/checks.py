@@ -58,6 +58,14 @@ def checked_mask(mask: NDArray[Any], size: tuple[int, int], image: str, *, what:
     return found
 
 
+def checked_region(inside: NDArray[Any], size: tuple[int, int], image: str) -> NDArray[np.bool_]:
+    """Return a region of interest as (H, W) bool, with at least one pixel."""
+    region = checked_mask(inside, size, image, what="region of interest")
+    if not region.any():
+        raise MetricError(f"a region of interest must hold a pixel; that of {image} holds none")
+    return region
+
+
 def checked_limits(limits: float | Iterable[float]) -> tuple[float, ...]:
     """Return limits of the false positive rate, each above 0 and up to 1."""
     found = (limits,) if isinstance(limits, int | float) else tuple(limits)

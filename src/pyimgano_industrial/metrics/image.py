@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pyimgano_industrial.metrics.bootstrap import checked, interval
+from pyimgano_industrial.metrics.bootstrap import checked, f1_interval, interval
 from pyimgano_industrial.metrics.checks import MetricError, checked_threshold
 from pyimgano_industrial.metrics.measures import Curve, Measured, area, average_precision, best_f1
 from pyimgano_industrial.metrics.results import F1, Estimate, Interval, f1_of
@@ -71,7 +71,7 @@ class ImageMetrics:
         )
 
     def bootstrap(self, *, samples: int = 1000, confidence: float = 0.95, seed: int = 0) -> dict[str, Interval]:
-        """Return intervals of auroc, ap and best_f1, by drawing images with replacement."""
+        """Return intervals of auroc, ap, best_f1 and, where there is a threshold, f1, by drawing images again."""
         checked(samples, confidence)
         scores, labels = self._checked()
         wanted: dict[str, Callable[[Curve], Measured]] = {
@@ -87,7 +87,12 @@ class ImageMetrics:
                 curve, _ = _curve(scores[drawn], labels[drawn])
                 for name, measure in wanted.items():
                     values[name].append(measure(curve).value)
-        return {name: interval(found, confidence) for name, found in values.items()}
+        intervals = {name: interval(found, confidence) for name, found in values.items()}
+        if self._threshold is not None:
+            above = scores > self._threshold
+            counts = np.column_stack([above & labels, above & ~labels, ~above & labels]).astype(np.int64)
+            intervals["f1"] = f1_interval(counts, samples=samples, confidence=confidence, seed=seed)
+        return intervals
 
     def reset(self) -> None:
         """Forget all images."""

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano_industrial.metrics.bootstrap import drawn, intervals, totals
+from pyimgano_industrial.metrics.bootstrap import drawn, f1_interval, intervals, totals
 from pyimgano_industrial.metrics.checks import (
-    MetricError,
     checked_limits,
     checked_map,
     checked_mask,
+    checked_region,
     checked_threshold,
 )
 from pyimgano_industrial.metrics.collector import MEMORY, TOLERANCE, Choose, Collector, Image, Region, Weigh
@@ -88,9 +88,7 @@ class PixelMetrics(Collector):
         marked = None if mask is None else checked_mask(mask, size, image)
         counted = values
         if inside is not None:
-            region = checked_mask(inside, size, image, what="region of interest")
-            if not region.any():
-                raise MetricError(f"a region of interest must hold a pixel; that of {image} holds none")
+            region = checked_region(inside, size, image)
             counted, marked = values[region], None if marked is None else marked & region
         found, regions = _no_defect(values) if marked is None else self._regions(values, marked)
         self._keep(counted, found, None, regions, lighting=lighting, given=anomaly_map)
@@ -104,9 +102,10 @@ class PixelMetrics(Collector):
         return PixelReport(**{**vars(whole), "by_lighting": by_lighting})
 
     def bootstrap(self, *, samples: int = 1000, confidence: float = 0.95, seed: int = 0) -> dict[str, Interval]:
-        """Return intervals of auroc, ap, best_f1 and `aupro@LIMIT`, by drawing images with replacement.
+        """Return intervals of auroc, ap, f1, best_f1 and `aupro@LIMIT`, by drawing images with replacement.
 
-        The curves are taken at about 2000 thresholds for this, which moves an interval by less than 1e-3.
+        "f1" is that at the given threshold, and absent without one. The curves are taken at about 2000 thresholds for
+        this, which moves an interval by less than 1e-3.
         """
         self._check(_every, "the set")
         wanted: dict[str, tuple[str, Measure]] = {
@@ -116,7 +115,11 @@ class PixelMetrics(Collector):
         }
         wanted |= {f"aupro@{limit:g}": ("regions", area(limit)) for limit in self._limits}
         replay = self._pixels({name: (_every, weigh) for name, weigh in _STREAMS.items()})
-        return intervals(replay, wanted, samples=samples, confidence=confidence, seed=seed)
+        found = intervals(replay, wanted, samples=samples, confidence=confidence, seed=seed)
+        if self._threshold is not None:
+            counts = [self._counts_above(self._threshold, one) for one in map(_only, self._images)]
+            found["f1"] = f1_interval(np.array(counts), samples=samples, confidence=confidence, seed=seed)
+        return found
 
     def curves(self, *, points: int = 500) -> dict[str, list[tuple[float, float]]]:
         """Return curves to draw, at most `points` points from (0, 0) to (1, 1), false positive rate first.
@@ -128,6 +131,11 @@ class PixelMetrics(Collector):
         replay = self._pixels({name: (_every, weigh) for name, weigh in _STREAMS.items()})
         found = totals(replay, sorted(_STREAMS))
         return {name: drawn(found[stream], points) for name, stream in (("roc", "pixels"), ("pro", "regions"))}
+
+    @property
+    def areas(self) -> list[int]:
+        """The areas of all defects so far, in pixels."""
+        return [region.area for image in self._images for region in image.regions]
 
     def _regions(self, values: NDArray[Any], mask: NDArray[np.bool_]) -> tuple[NDArray[Any], list[Region]]:
         """Return the defects' scores component by component (8-connected), and the components."""
@@ -195,6 +203,10 @@ class PixelMetrics(Collector):
 
 def _every(image: Image) -> bool:  # noqa: ARG001 - it stands for a choice among images
     return True
+
+
+def _only(chosen: Image) -> Choose:
+    return lambda image: image is chosen
 
 
 def _within(size: int, sizes: Size) -> bool:

@@ -16,8 +16,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano_industrial.metrics.bootstrap import intervals
-from pyimgano_industrial.metrics.checks import MetricError, checked_limits, checked_map, checked_mask
+from pyimgano_industrial.metrics.bootstrap import drawn, intervals, totals
+from pyimgano_industrial.metrics.checks import MetricError, checked_limits, checked_map, checked_mask, checked_region
 from pyimgano_industrial.metrics.collector import MEMORY, TOLERANCE, Choose, Collector, Image, Region, Stream, Weigh
 from pyimgano_industrial.metrics.measures import Measured, area
 from pyimgano_industrial.metrics.results import Estimate, Interval, SPROReport
@@ -91,6 +91,7 @@ class AUSPRO(Collector):
         *,
         kind: str | None = None,
         name: str | None = None,
+        inside: NDArray[Any] | None = None,
     ) -> None:
         """Add one image.
 
@@ -98,6 +99,8 @@ class AUSPRO(Collector):
         channels:    its defects; none where it is good
         kind:        "logical_anomalies" or "structural_anomalies"; needed where there are channels, None elsewhere
         name:        the image's, for errors
+        inside:      (H, W), binary, the region of interest: pixels outside do not count, and of a channel the part
+                     inside does; a channel that lies outside is left out
 
         Raises MetricError, which names the image, and adds nothing then.
         """
@@ -109,15 +112,21 @@ class AUSPRO(Collector):
             )
         values = checked_map(anomaly_map, image)
         masks = [self._checked(channel, values, image) for channel in channels]
+        counted = values
+        if inside is not None:
+            region = checked_region(inside, (values.shape[0], values.shape[1]), image)
+            counted, masks = values[region], [mask & region for mask in masks]
         found, regions = [values.reshape(-1)[:0]], []
         for channel, mask in zip(channels, masks, strict=True):
+            if not mask.any():
+                continue  # it lies outside the region
             scores = values.reshape(-1)[np.flatnonzero(mask)]
             highest = _highest(scores, channel.saturation_area)
             found.append(highest)
             regions.append(Region(scores.size, highest.size, channel.defect_name))
         defective = values.reshape(-1)[np.flatnonzero(reduce(np.logical_or, masks))] if masks else found[0]
         kept = kind if regions else None
-        self._keep(values, defective, np.concatenate(found), regions, kind=kept, given=anomaly_map)
+        self._keep(counted, defective, np.concatenate(found), regions, kind=kept, given=anomaly_map)
 
     def compute(self) -> SPROReport:
         """Return every number by limit, with its error bound."""
@@ -144,6 +153,13 @@ class AUSPRO(Collector):
         means = {f"mean@{limit:g}": [f"{kind}@{limit:g}" for kind in kinds] for limit in self._limits}
         replay = self._pixels(streams)
         return intervals(replay, wanted, samples=samples, confidence=confidence, seed=seed, means=means)
+
+    def curves(self, *, points: int = 500) -> dict[str, list[tuple[float, float]]]:
+        """Return a curve to draw for each kind, mean sPRO over the false positive rate, as `PixelMetrics.curves`."""
+        self._check(lambda _: True, "the set")
+        kinds = self._kinds()
+        found = totals(self._pixels({kind: (_of_kind(kind), _weigh) for kind in kinds}), kinds)
+        return {kind: drawn(found[kind], points) for kind in kinds}
 
     def _kinds(self) -> list[str]:
         return sorted({image.kind for image in self._images if image.kind is not None})
