@@ -1,0 +1,102 @@
+"""What `submit` prints: the objects that were written, and what a check found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyimgano_industrial.evaluation.submission import Written
+    from pyimgano_industrial.evaluation.submission_check import SubmissionReport
+
+SHOWN = 5  # faults a rule in the text; --all and --json show every one
+
+
+def render(report: SubmissionReport, *, shown: int | None) -> str:
+    """Return a check's report as text; `shown` faults a rule, or all of them."""
+    lines = [f"{report.source}, checked against {report.root}", ""]
+    header = ("object", "split", "maps", "thresholded", "wanted")
+    rows = [
+        (one.object, one.split, f"{one.maps}", f"{one.masks}" if report.thresholded else "-", f"{one.wanted}")
+        for one in report.counts
+    ]
+    lines += _columns([header, *rows], left=2)
+    for severity in ("error", "warning"):
+        faults = sorted((one for one in report.faults if one.severity == severity), key=lambda one: one.rule)
+        for rule, group in groupby(faults, key=lambda one: one.rule):
+            some = list(group)
+            lines += ["", f"{severity}: {rule} ({len(some)})", *(f"  {one.message}" for one in some[:shown])]
+            if shown is not None and len(some) > shown:
+                lines.append(f"  ... and {len(some) - shown} more; --all lists them")
+            lines += [f"  -> {remedy}" for remedy in list(dict.fromkeys(one.remedy for one in some if one.remedy))[:1]]
+    errors = sum(one.severity == "error" for one in report.faults)
+    return "\n".join([*lines, "", f"{_counted(errors, 'error')}, {_counted(len(report.faults) - errors, 'warning')}"])
+
+
+def table(done: Sequence[Written], failed: Mapping[str, str]) -> str:
+    """Return the objects that were written, and those that failed, as a table."""
+    header = ("object", "images", "failed", "float16", "threshold", "flagged")
+    rows = [
+        (
+            one.object,
+            f"{one.images}",
+            f"{len(one.failed)}",
+            "as it is" if one.scale == "plain" else "shared out",
+            "-" if one.threshold is None else f"{one.threshold:.6g}",
+            "-" if one.flagged is None else f"{100 * one.flagged:.3g} %",
+        )
+        for one in done
+    ]
+    lines = _columns([header, *rows, *((name, "-", "all", "-", "-", "-") for name in failed)], left=1)
+    lines += [f"{one.object}: float16 values are shared out: {one.reason}" for one in done if one.reason]
+    return "\n".join(lines)
+
+
+def outcome(
+    target: Path,
+    report: SubmissionReport | None,
+    done: Sequence[Written],
+    failed: Mapping[str, str],
+) -> str:
+    """Return the last words: packed, or why not."""
+    if report is None:
+        why = "it needs all eight objects" if not failed and not lacks(done) else "what failed is missing"
+        return f"\nNot packed: {why}. The same command goes on where this one ended."
+    if not report.ok:
+        return f"\n{render(report, shown=SHOWN)}\n\nNot packed: see the faults above."
+    warned = "" if not report.faults else f"\n{render(report, shown=SHOWN)}\n"
+    files = sum(one.maps + one.masks for one in report.counts)
+    return f"{warned}\n{files} files checked: no fault. Packed: {target} ({target.stat().st_size / 2**20:.1f} MiB)"
+
+
+def line(one: Written, *, kept: bool) -> str:
+    """Return what became of one object."""
+    if kept:
+        return f"kept    {one.object}, written before"
+    lines = [f"done    {one.object}: {one.images} images{'. ' + one.said if one.said else ''}"]
+    lines += [f"failed  {name}: {why}" for name, why in list(one.failed.items())[:SHOWN]]
+    if len(one.failed) > SHOWN:
+        lines.append(f"        ... and {len(one.failed) - SHOWN} more, listed in submission.json")
+    return "\n".join(lines)
+
+
+def lacks(done: Sequence[Written]) -> bool:
+    """Return whether an image has no map."""
+    return any(one.failed for one in done)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _columns(rows: Sequence[tuple[str, ...]], *, left: int) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(
+            cell.ljust(width) if column < left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
