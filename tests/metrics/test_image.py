@@ -47,6 +47,22 @@ def test_intervals() -> None:
     metrics.update(rng.normal(labels, 1), labels)
     found = metrics.bootstrap(samples=300)
     assert found["auroc"].low < metrics.compute().auroc.value < found["auroc"].high
+    assert "f1" not in found
+
+
+def test_the_interval_of_f1_is_that_of_the_images_drawn() -> None:
+    scores, labels = np.array([0.1, 0.6, 0.7, 0.2]), np.array([0, 0, 1, 1])
+    metrics = ImageMetrics(threshold=0.5)
+    metrics.update(scores, labels)
+    found = metrics.bootstrap(samples=200, seed=5)["f1"]
+    rng, values = np.random.default_rng(5), []
+    for _ in range(200):
+        drawn = rng.integers(0, 4, 4)
+        above, bad = scores[drawn] > 0.5, labels[drawn] == 1
+        if bad.any():
+            values.append(2 * np.sum(above & bad) / (np.sum(above) + np.sum(bad)))
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(values, [0.025, 0.975])))
+    assert found.samples == len(values)
 
 
 @pytest.mark.parametrize(

@@ -325,3 +325,23 @@ def test_curves_start_and_end_and_enclose_the_area() -> None:
         assert (np.diff(points, axis=0) >= 0).all()
         under = np.sum(np.diff(points[:, 0]) * (points[1:, 1] + points[:-1, 1]) / 2)
         assert under == pytest.approx(number.value, abs=5e-3)
+
+
+def test_the_interval_of_segf1_is_over_the_pixels_of_the_images_drawn() -> None:
+    rng = np.random.default_rng(0)
+    maps = [rng.random((9, 7 + number)) for number in range(5)]
+    masks = [rng.random(one.shape) < 0.3 * (number % 2) for number, one in enumerate(maps)]
+    metrics = PixelMetrics(threshold=0.6)
+    for one, mask in zip(maps, masks, strict=True):
+        metrics.update(one, mask)
+    found = metrics.bootstrap(samples=100, seed=2)["f1"]
+    drawing, values = np.random.default_rng(2), []
+    for _ in range(100):
+        drawn = drawing.integers(0, 5, 5)
+        above = np.concatenate([maps[index].reshape(-1) > 0.6 for index in drawn])
+        bad = np.concatenate([masks[index].reshape(-1) for index in drawn])
+        if bad.any():
+            values.append(2 * np.sum(above & bad) / (np.sum(above) + np.sum(bad)))
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(values, [0.025, 0.975])))
+    assert metrics.areas
+    assert sum(metrics.areas) == sum(int(mask.sum()) for mask in masks)

@@ -126,3 +126,41 @@ def test_wrong_channels_name_the_image() -> None:
     with pytest.raises(MetricError, match="or neither"):
         metric.update(one, kind=STRUCTURAL)
     assert metric.count == 0
+
+
+def test_outside_a_region_nothing_counts() -> None:
+    rng = np.random.default_rng(3)
+    inside = np.zeros((6, 8), bool)
+    inside[:, :5] = True
+    cut, whole = AUSPRO(limits=(0.3,)), AUSPRO(limits=(0.3,))
+    for number in range(4):
+        one = rng.random((6, 8)).astype(np.float32)
+        mask, other = np.zeros((6, 8), bool), np.zeros((6, 8), bool)
+        mask[1:3, 2:7] = True
+        other[4:, 6:] = True  # lies outside
+        channels = [DefectChannel(mask, 4, "a"), DefectChannel(other, 2, "b")] if number % 2 else []
+        cut.update(one, channels, kind=LOGICAL if channels else None, inside=inside)
+        kept = [DefectChannel(mask[:, :5], 4, "a")] if channels else []
+        whole.update(one[:, :5], kept, kind=LOGICAL if kept else None)
+    assert cut.compute() == whole.compute()
+    assert cut.curves() == whole.curves()
+    with pytest.raises(MetricError, match="must hold a pixel"):
+        cut.update(np.ones((2, 2)), inside=np.zeros((2, 2), bool))
+
+
+def test_curves_rise_from_nothing_to_all() -> None:
+    metric = AUSPRO(limits=(0.3,))
+    rng = np.random.default_rng(0)
+    mask = np.zeros((20, 20), bool)
+    mask[3:9, 3:9] = True
+    metric.update(rng.random((20, 20)) + mask, [DefectChannel(mask, 20)], kind=LOGICAL)
+    metric.update(rng.random((20, 20)))
+    (points,) = metric.curves(points=50).values()
+    x, y = np.array(points).T
+    assert points[0] == (0.0, 0.0)
+    assert points[-1] == (1.0, 1.0)
+    assert len(points) <= 50
+    assert np.all(np.diff(x) > 0)
+    assert np.all(np.diff(y) >= 0)
+    grid = np.linspace(0, 0.3, 2000)
+    assert np.mean(np.interp(grid, x, y)) == pytest.approx(metric.compute().mean[0.3].value, abs=0.02)

@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -16,7 +16,6 @@ from pyimgano_industrial.core.errors import IndustrialError
 
 if TYPE_CHECKING:
     from pyimgano_industrial.evaluation.cell import Outcome
-    from pyimgano_industrial.evaluation.protocols import Protocol
     from pyimgano_industrial.evaluation.results import Settings
     from pyimgano_industrial.host.evaluation import Opener
 
@@ -58,14 +57,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _add_metrics(parser: argparse.ArgumentParser) -> None:
-    from pyimgano_industrial.evaluation.protocols import ImageScore
+    from pyimgano_industrial.evaluation.protocols import LIMITS, SIZES, ImageScore
     from pyimgano_industrial.inference.thresholds import METHODS
 
     group = parser.add_argument_group("metrics and thresholds", "Defaults are those of the data set's protocol.")
-    group.add_argument(
-        "--limits", type=_numbers, default=(0.3, 0.05, 0.01), metavar="X,...", help="of AU-PRO: 0.3,0.05,0.01"
-    )
-    group.add_argument("--sizes", type=_whole, default=(281, 5000), metavar="N,...", help="defect areas: 281,5000")
+    group.add_argument("--limits", type=_numbers, default=LIMITS, metavar="X,...", help="of AU-PRO: 0.3,0.05,0.01")
+    group.add_argument("--sizes", type=_whole, default=SIZES, metavar="N,...", help="defect areas: 281,5000")
     group.add_argument("--image-score", choices=get_args(ImageScore), help="the maximum of the map, or the model's own")
     group.add_argument("--threshold-method", choices=METHODS, help="of image scores")
     group.add_argument("--target-fpr", type=float, metavar="SHARE", help="of normal images above the threshold")
@@ -136,37 +133,31 @@ def _categories(stated: Sequence[str], opener: Opener) -> tuple[str, ...]:
 
 
 def _settings(args: argparse.Namespace, opener: Opener) -> Settings:
-    from pyimgano_industrial.evaluation.protocols import protocol_of
-    from pyimgano_industrial.evaluation.results import Settings
+    from pyimgano_industrial.evaluation.protocols import default_settings, protocol_of
     from pyimgano_industrial.inference.calibrator import Calibrator
     from pyimgano_industrial.metrics.checks import checked_limits
-    from pyimgano_industrial.metrics.spro import LIMITS
 
-    protocol: Protocol = protocol_of(opener.type)
-    method, pixel = args.threshold_method or protocol.method, args.pixel_threshold_method or protocol.pixel_method
-    settings = Settings(
-        dataset=args.dataset,
-        root=f"{opener.root}",
-        protocol=protocol.name,
+    protocol = protocol_of(opener.type)
+    usual = default_settings(args.dataset, f"{opener.root}", protocol, missing_masks=args.missing_masks)
+    method, pixel = args.threshold_method or usual.method, args.pixel_threshold_method or usual.pixel_method
+    settings = replace(
+        usual,
         limits=checked_limits(args.limits),
-        spro_limits=LIMITS if protocol.channels else (),
         sizes=tuple(sorted(args.sizes)),
         method=method,
-        target_fpr=protocol.target_fpr if args.target_fpr is None else args.target_fpr,
-        confidence=0.9,
+        target_fpr=usual.target_fpr if args.target_fpr is None else args.target_fpr,
         # A stated rate asks for the k that belongs to it.
-        k=protocol.k if args.target_fpr is None and args.pixel_target_fpr is None else None,
+        k=usual.k if args.target_fpr is None and args.pixel_target_fpr is None else None,
         share=args.holdout,
         bootstrap=args.bootstrap,
-        interval=0.95,
         seed=args.seed,
-        missing_masks=args.missing_masks,
-        image_score=args.image_score or protocol.image_score,
+        image_score=args.image_score or usual.image_score,
         pixel_method=pixel,
-        pixel_target_fpr=protocol.pixel_target_fpr if args.pixel_target_fpr is None else args.pixel_target_fpr,
+        pixel_target_fpr=usual.pixel_target_fpr if args.pixel_target_fpr is None else args.pixel_target_fpr,
     )
     for name, rate in ((method, settings.target_fpr), (pixel, settings.pixel_target_fpr)):
-        Calibrator(method=name, target_fpr=rate)  # wrong rates are better refused before the fit than after it
+        # A wrong rate is better refused before the fit than after it.
+        Calibrator(method=name, target_fpr=rate)  # type: ignore[arg-type] # argparse has checked it
     if not 0 < args.holdout < 1:
         raise IndustrialError(f"--holdout must be in (0, 1), a share of the training images; got {args.holdout}")
     if args.bootstrap < 0:

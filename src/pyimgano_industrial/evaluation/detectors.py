@@ -38,13 +38,28 @@ class Again:
 class Detector:
     """One detector in an evaluation. region: where its pixels count, None everywhere."""
 
+    inner: Any
+    _roi: RoiLike | None = None  # where the detector does not look at the region by itself
+
     def __init__(self, spec: ModelSpec, make: Maker, dataset: FolderDataset) -> None:
         roi = None if spec.roi is None else parse_roi(spec.roi)
-        self.region = None if roi is None else Rois(roi)
-        self._roi, self._dataset = roi, dataset
-        self._u16_max = None if dataset.bit_depth is None else 2**dataset.bit_depth - 1
+        self._of(dataset, None if roi is None else Rois(roi))
         self.inner = self._tiled(spec, make, roi) if spec.tiling else make(spec)
+        tiles_know = isinstance(self.inner, TiledDetector) and self.inner.roi is not None
+        self._roi = None if tiles_know else roi
         self._fits_files = self._u16_max is None or bool(spec.tiling)
+
+    @classmethod
+    def fitted(cls, detector: Any, dataset: FolderDataset, *, region: Rois | None = None) -> Detector:
+        """Return a detector that is fitted already, and looks at the region by itself."""
+        made = cls.__new__(cls)
+        made._of(dataset, region)
+        made.inner = detector
+        return made
+
+    def _of(self, dataset: FolderDataset, region: Rois | None) -> None:
+        self.region, self._dataset = region, dataset
+        self._u16_max = None if dataset.bit_depth is None else 2**dataset.bit_depth - 1
 
     @property
     def has_maps(self) -> bool:
@@ -68,7 +83,7 @@ class Detector:
             u16_max=self._u16_max,
             include_maps=self.has_maps,
             on_error="report",
-            roi=None if isinstance(self.inner, TiledDetector) and self.inner.roi is not None else self._roi,
+            roi=self._roi,
         )
         yield from zip(samples, found, strict=True)
 

@@ -8,9 +8,13 @@ from typing import Literal
 from pyimgano_industrial.datasets.ad2 import MVTecAD2
 from pyimgano_industrial.datasets.folder import FolderDataset
 from pyimgano_industrial.datasets.loco import MVTecLOCO
+from pyimgano_industrial.evaluation.results import Settings
 from pyimgano_industrial.inference.thresholds import Method
+from pyimgano_industrial.metrics.spro import LIMITS as SPRO_LIMITS
 
 ImageScore = Literal["detector", "map_max"]
+LIMITS = (0.3, 0.05, 0.01)  # of the false positive rate, for AU-PRO
+SIZES = (281, 5000)  # pixels; over a fifth of MVTec AD 2's defects are smaller than the first
 Name = Literal["generic", "mvtec_loco", "mvtec_ad2"]
 
 
@@ -22,7 +26,7 @@ class Protocol:
                          maps only; "detector", what the model says
     method, target_fpr, k, pixel_method, pixel_target_fpr: how the thresholds are taken from normal images
     headline:            names of the metrics that a table shows, the first one the one to be judged by
-    channels:            whether AU-sPRO is measured; lighting: whether results are told apart by lighting
+    channels:            whether AU-sPRO is measured
     """
 
     name: Name
@@ -34,7 +38,6 @@ class Protocol:
     pixel_method: Method = "quantile"
     pixel_target_fpr: float = 0.001
     channels: bool = False
-    lighting: bool = False
 
 
 GENERIC = Protocol(
@@ -55,9 +58,32 @@ AD2 = Protocol(
     method="mean_sigma",
     k=3.0,
     pixel_method="mean_sigma",
-    lighting=True,
 )
 PROTOCOLS: dict[str, Protocol] = {one.name: one for one in (GENERIC, LOCO, AD2)}
+
+
+def default_settings(dataset: str, root: str, protocol: Protocol, *, missing_masks: str = "error") -> Settings:
+    """Return the settings of a protocol, without intervals."""
+    return Settings(
+        dataset=dataset,
+        root=root,
+        protocol=protocol.name,
+        limits=LIMITS,
+        spro_limits=SPRO_LIMITS if protocol.channels else (),
+        sizes=SIZES,
+        method=protocol.method,
+        target_fpr=protocol.target_fpr,
+        confidence=0.9,
+        k=protocol.k,
+        share=0.2,
+        bootstrap=0,
+        interval=0.95,
+        seed=0,
+        missing_masks=missing_masks,
+        image_score=protocol.image_score,
+        pixel_method=protocol.pixel_method,
+        pixel_target_fpr=protocol.pixel_target_fpr,
+    )
 
 
 def protocol_of(dataset: type[FolderDataset]) -> Protocol:

@@ -64,6 +64,7 @@ SEAMS: tuple[Seam, ...] = (
     *(Seam("colours", f"pyimgano.{name}", "colours", "arrays are RGB, as files are") for name in _TAKES_BGR),
     Seam("tiled benchmark", "pyimgano.pipelines.run_benchmark", "tiled_models", "--tile-... in pyimgano-benchmark"),
     Seam("tiled pixel run", "pyimgano.services.benchmark_service", "tiled_models", "--tile-... with --pixel"),
+    Seam("official numbers", "pyimgano.services.benchmark_service", "official", "native-size numbers with --pixel"),
     Seam("tiled robustness", "pyimgano.services.robustness_service", "tiled_models", "--tile-... under corruptions"),
     Seam("tiled inference", "pyimgano.services.infer_wrapper_service", "tiled_models", "--tile-fit, --tile-batch, ..."),
     Seam("inference models", "pyimgano.infer_cli", "tiled_models", "copies of a model for positions and folds"),
