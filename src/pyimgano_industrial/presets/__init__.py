@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pyimgano_industrial.presets.chains import Chain, ProfileStep
     from pyimgano_industrial.presets.correction import Correction
     from pyimgano_industrial.presets.detail import deblock, denoise, glare_mask, mask_glare, mask_roi, match_sharpness
+    from pyimgano_industrial.presets.detector import PresetDetector
+    from pyimgano_industrial.presets.drift import DriftMonitor, Moved, Verdict
     from pyimgano_industrial.presets.light import flatten, homomorphic, retinex
     from pyimgano_industrial.presets.measurement import PROPERTIES, Measurement
     from pyimgano_industrial.presets.pixels import PresetError
@@ -33,11 +35,15 @@ __all__ = [
     "CameraProfile",
     "Chain",
     "Correction",
+    "DriftMonitor",
     "Measurement",
+    "Moved",
+    "PresetDetector",
     "PresetError",
     "ProfileError",
     "ProfileStep",
     "Step",
+    "Verdict",
     "chain",
     "clahe",
     "deblock",
@@ -63,13 +69,17 @@ _MODULES = {
     "CameraProfile": "profile",
     "Chain": "chains",
     "Correction": "correction",
+    "DriftMonitor": "drift",
     "Measurement": "measurement",
+    "Moved": "drift",
     "PROPERTIES": "measurement",
+    "PresetDetector": "detector",
     "PresetError": "pixels",
     "ProfileError": "profile",
     "ProfileStep": "chains",
     "STEPS": "steps",
     "Step": "steps",
+    "Verdict": "drift",
     "chain": "catalog",
     "clahe": "tone",
     "deblock": "detail",

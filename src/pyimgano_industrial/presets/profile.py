@@ -13,7 +13,7 @@ from pyimgano_industrial.core.images import read_rgb
 from pyimgano_industrial.presets import profile_file
 from pyimgano_industrial.presets.correction import Correction, Scales, apply_light, least_change
 from pyimgano_industrial.presets.light_model import SIDE, Light, Reference, estimate, still
-from pyimgano_industrial.presets.measurement import PROPERTIES, Measurement, photometric
+from pyimgano_industrial.presets.measurement import Measurement, photometric
 from pyimgano_industrial.presets.measures import blockiness, glare_share, noise_level, sharpness, thumbnail
 from pyimgano_industrial.presets.pixels import Image, PresetError, check_image
 
@@ -26,6 +26,10 @@ _RATIO, _SIZE = 1.1, 1.25  # by how much an aspect ratio and a side may differ f
 
 class ProfileError(PresetError):
     """A profile cannot be fitted, read, or used on an image."""
+
+
+# Differences that are too small to see, in the order of PROPERTIES.
+LEAST = np.array([0.02, 0.02, 0.02, 0.02, 0.05, 0.002, 0.1, 0.1, 0.1])
 
 
 @dataclass(frozen=True)
@@ -247,14 +251,9 @@ def _out_of_fold(thumbnails: Sequence[NDArray[np.float32]]) -> list[Light | None
 def _alike(table: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Return which rows differ from the median by at most 6 robust deviations in every property."""
     centre = np.median(table, axis=0)
-    spread = 1.4826 * np.median(np.abs(table - centre), axis=0) + _LEAST
+    spread = 1.4826 * np.median(np.abs(table - centre), axis=0) + LEAST
     kept: NDArray[np.bool_] = (np.abs(table - centre) <= _OUTLIER * spread).all(axis=1)
     return kept
-
-
-# Differences too small to matter, in the order of PROPERTIES.
-_LEAST = np.array([0.02, 0.02, 0.02, 0.02, 0.05, 0.002, 0.1, 0.1, 0.1])
-assert len(_LEAST) == len(PROPERTIES)
 
 
 def _kind(dtype: str, channels: int) -> str:
