@@ -6,6 +6,8 @@ from pyimgano_industrial.core.entry import Entry
 from pyimgano_industrial.plugins.spec import hookimpl
 
 _DATASETS = "pyimgano_industrial.datasets"
+_MODELS = "pyimgano_industrial.models"
+_CLIP_TAGS = ("vision", "deep", "clip", "openclip", "backend", "pixel_map", "training-free")
 
 
 @hookimpl
@@ -25,9 +27,24 @@ def pyimgano_datasets() -> list[Entry]:
 
 @hookimpl
 def pyimgano_models() -> list[Entry]:
-    return []
+    return [
+        _clip("prompt_patch", "clip_prompts:OpenCLIPPromptPatch", "Zero-shot baseline: patches against prompts"),
+        _clip("few_shot", "clip_few_shot:OpenCLIPFewShot", "Few-shot baseline: prompts and a bank of good patches"),
+        _clip("batch", "clip_batch:OpenCLIPBatch", "Baseline: an unlabelled batch scored against itself"),
+    ]
 
 
 @hookimpl
 def pyimgano_presets() -> list[Entry]:
     return []
+
+
+def _clip(name: str, target: str, summary: str) -> Entry:
+    return Entry(
+        f"vision_openclip_{name}",
+        f"{_MODELS}.{target}",
+        summary,
+        tags=_CLIP_TAGS,
+        metadata={"backend": "openclip"},
+        extra="clip",
+    )

@@ -1,0 +1,1 @@
+"""All that needs torch and open_clip; imported by functions of the modules above, on first use."""
