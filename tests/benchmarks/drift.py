@@ -32,6 +32,7 @@ from pyimgano_industrial.core.progress import TerminalProgress
 from pyimgano_industrial.demo.scene import STRUCTURAL, render
 from pyimgano_industrial.evaluation.drift_proof import Condition, Trial, Way, WayResult, interval, measure_drift
 from pyimgano_industrial.evaluation.drifts import DRIFTS, PHOTOMETRIC, STRENGTHS
+from pyimgano_industrial.presets import CHAINS, CameraProfile, chain
 from pyimgano_industrial.presets.augmentation import CameraRobust
 
 SETS = ("cookie", "ballscrew", "generated")
@@ -69,16 +70,36 @@ def ways() -> dict[str, Way]:
 def _host_schemes() -> Iterator[Way]:
     """Yield pyimgano's own schemes, those that one of its functions applies."""
     from pyimgano.preprocessing.catalog import ILLUMINATION_CONTRAST_KEY, list_preprocessing_schemes
-    from pyimgano.preprocessing.catalog import resolve_preprocessing_scheme as resolve
     from pyimgano.preprocessing.industrial_presets import IlluminationContrastKnobs, apply_illumination_contrast
 
-    for name in list_preprocessing_schemes():
-        scheme = resolve(name)
-        if scheme is None or scheme.config_key != ILLUMINATION_CONTRAST_KEY or "_row" in vars(scheme):
+    for scheme in list_preprocessing_schemes():
+        if scheme.config_key != ILLUMINATION_CONTRAST_KEY or "_row" in vars(scheme):
             continue
         knobs = {key: value for key, value in (scheme.payload or {}).items() if key != "enabled" and value is not None}
         chain = partial(apply_illumination_contrast, knobs=IlluminationContrastKnobs(**knobs))
-        yield Way(f"pyimgano {name.removeprefix('illumination-contrast-')}", prepare=lambda _, chain=chain: chain)
+        yield Way(
+            f"pyimgano {scheme.name.removeprefix('illumination-contrast-')}", prepare=lambda _, chain=chain: chain
+        )
+
+
+def _presets() -> Iterator[Way]:
+    """Yield this package's presets that know nothing of the line."""
+    for name in CHAINS:
+        if not chain(name).waits:
+            yield Way(name.removeprefix("industrial-"), prepare=lambda _, name=name: chain(name).apply)
+
+
+def _ours() -> Iterator[Way]:
+    """Yield what learns from the line's good images: the profile, variants of them, and both."""
+    yield Way("profile", prepare=_profile)
+    for strength in ("mild", "normal", "harsh"):
+        yield Way(f"variants {strength}", augment=CameraRobust(strength, seed=0), copies=2)
+    yield Way("profile + variants", prepare=_profile, augment=CameraRobust("normal", seed=0), copies=2)
+
+
+def _profile(good: Sequence[NDArray[np.uint8]]) -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]]:
+    profile = CameraProfile.fit(good)
+    return lambda image: profile.correct(image)[0]
 
 
 # The sets.
@@ -273,21 +294,6 @@ def _drop(wins: NDArray[np.float32], rows: NDArray[Any], columns: NDArray[Any]) 
 def _percent(value: float | None) -> str:
     return "" if value is None else f"{value:.1%}"
 
-
-# What this package brings.
-
-
-def _presets() -> Iterator[Way]:
-    """Yield this package's blind presets: they know nothing of the line."""
-    yield from ()
-
-
-def _ours() -> Iterator[Way]:
-    for strength in ("mild", "normal", "harsh"):
-        yield Way(f"augmented {strength}", augment=CameraRobust(strength, seed=0), copies=2)
-
-
-Correct = Callable[[NDArray[Any]], NDArray[Any]]
 
 if __name__ == "__main__":
     raise SystemExit(main())
