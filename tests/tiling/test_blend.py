@@ -225,6 +225,7 @@ def test_memory_is_that_of_one_row_of_tiles() -> None:
     class Nowhere(ArraySink):
         def __init__(self) -> None:
             super().__init__((0, 0))
+            self.merged = None
 
         def write(self, y0: int, rows: NDArray[np.float32]) -> None:
             pass

@@ -80,7 +80,7 @@ class Accumulator:
     """Merges the maps of a grid's tiles, given in its order; rows that no later tile reaches go to the sink at once.
 
     grid: where the tiles lie. sink: what takes the merged rows; None keeps them in memory. fill: the value of pixels
-    that no tile covers that was run. Beside the sink it holds one row of tiles: tile height x W float32.
+    that no tile covers that was run. Beside a file it holds one row of tiles: tile height x W float32.
     `max` takes the largest of overlapping values, the others the mean by weight. Values are not checked for NaN.
     """
 
@@ -95,7 +95,8 @@ class Accumulator:
             else axis_weights(starts, tile=tile, length=length, blend=blend)
             for starts, tile, length in zip((grid.ys, grid.xs), grid.tile_size, (grid.height, grid.width), strict=True)
         )
-        self._ring = np.empty((min(grid.tile_size[0], grid.height), grid.width + _SKEW), np.float32)[:, : grid.width]
+        self._zeroed = self._sink.merged is not None
+        self._ring = _ring(grid) if self._sink.merged is None else self._sink.merged
         self._opened = 0  # the image's rows before this one have, or had, a place in the ring
         self._expected = iter(grid)
         self._run: list[int] = []  # columns of this row of tiles
@@ -151,7 +152,10 @@ class Accumulator:
 
     def _tile_weights(self, wy: NDArray[np.float32], wx: NDArray[np.float32]) -> NDArray[np.float32]:
         if self._made_of is None or self._made_of[0] is not wy or self._made_of[1] is not wx:
-            self._weights, self._made_of = np.multiply.outer(wy, wx), (wy, wx)
+            if self._weights.shape != (len(wy), len(wx)):
+                self._weights = np.empty((len(wy), len(wx)), np.float32)
+            np.multiply.outer(wy, wx, out=self._weights)
+            self._made_of = wy, wx
         return self._weights
 
     def _begin_tile(self, tile: Tile) -> None:
@@ -161,7 +165,8 @@ class Accumulator:
             raise ValueError(f"tiles must come in the grid's order, each once; expected {expected}, got {tile}")
         if tile.y1 > self._opened:
             for _, place in self._places(self._opened, tile.y1):
-                self._ring[place] = -np.inf if self._blend == "max" else 0
+                if self._blend == "max" or not self._zeroed:
+                    self._ring[place] = -np.inf if self._blend == "max" else 0
             self._opened = tile.y1
 
     def _end_tile(self, tile: Tile) -> None:
@@ -209,6 +214,11 @@ class Accumulator:
             return [(slice(0, count), slice(first, first + count))]
         wrap = height - first
         return [(slice(0, wrap), slice(first, height)), (slice(wrap, count), slice(0, count - wrap))]
+
+
+def _ring(grid: Grid) -> NDArray[np.float32]:
+    """Return room for the rows of one row of tiles, which later rows take over."""
+    return np.empty((min(grid.tile_size[0], grid.height), grid.width + _SKEW), np.float32)[:, : grid.width]
 
 
 def _window(size: int, blend: Blend) -> NDArray[np.float64]:

@@ -64,6 +64,7 @@ class MapScore:
     ) -> None:
         self._reduce, self._mode, self._region, self._sink = reduce, mode, region, sink
         self._sum, self._count, self._max = 0.0, 0, -np.inf
+        self.merged = sink.merged
 
     def write(self, y0: int, rows: NDArray[np.float32]) -> None:
         inside = None if self._region is None else self._region.rows(y0, y0 + len(rows))

@@ -21,7 +21,13 @@ _CLASSIC_TIFF = 2**32 - 2**20  # bytes that 32-bit offsets reach, headers left o
 
 
 class Sink(Protocol):
-    """What takes the rows of a map, from the top down, each once."""
+    """What takes the rows of a map, from the top down, each once.
+
+    merged: the map itself, (H, W) float32 of zeros at first, where it is in memory: rows are merged there and then
+    written where they lie. None for others.
+    """
+
+    merged: NDArray[np.float32] | None
 
     def write(self, y0: int, rows: NDArray[np.float32]) -> None:
         """Take the rows from y0 on, (n, W) float32; they are valid during the call only."""
@@ -54,19 +60,22 @@ class ArraySink:
     """Keeps the map in memory; `finish` returns it: (H, W) float32."""
 
     def __init__(self, shape: tuple[int, int]) -> None:
-        self._rows = np.empty(shape, np.float32)
+        self.merged: NDArray[np.float32] | None = np.zeros(shape, np.float32)
+        self._rows = self.merged
         self._order = _Order(shape)
 
     def write(self, y0: int, rows: NDArray[np.float32]) -> None:
         self._order.take(y0, rows.shape)
-        self._rows[y0 : y0 + len(rows)] = rows
+        place = self._rows[y0 : y0 + len(rows)]
+        if not np.may_share_memory(place, rows):
+            place[...] = rows
 
     def finish(self) -> NDArray[np.float32]:
         self._order.check_end()
         return self._rows
 
     def abort(self) -> None:
-        self._rows = np.empty((0, 0), np.float32)
+        self.merged = self._rows = np.empty((0, 0), np.float32)
 
     def __enter__(self) -> ArraySink:
         return self
@@ -77,6 +86,8 @@ class ArraySink:
 
 class FileSink(ABC):
     """Writes under a temporary name beside `path`; `finish` renames that and returns `path`, `abort` removes it."""
+
+    merged: NDArray[np.float32] | None = None
 
     def __init__(self, path: Path | str, shape: tuple[int, int]) -> None:
         self.path = Path(path)
