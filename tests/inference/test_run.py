@@ -107,6 +107,22 @@ def test_a_post_processing_step_gets_every_map() -> None:
     assert [one.postprocess_summary for one in results] == [{"step": "half"}] * 4
 
 
+def test_a_map_that_is_kept_is_no_part_of_its_batch_and_stays_as_it_was() -> None:
+    class Reuses:
+        """Writes every batch into the same array, as one with memory of its own on a device may do."""
+
+        maps = np.zeros((2, 6, 9), np.float32)
+
+        def score_and_map(self, images: list[np.ndarray]) -> Any:
+            self.maps[: len(images)] = [one[..., 0] for one in images]
+            return [one.mean() for one in images], self.maps[: len(images)]
+
+    for one, pixels in zip(infer(Reuses(), RGB, include_maps=True, batch_size=2), RGB, strict=True):
+        assert one.anomaly_map is not None
+        assert one.anomaly_map.base is None
+        np.testing.assert_array_equal(one.anomaly_map, pixels[..., 0])
+
+
 def test_no_inputs_give_no_results() -> None:
     assert infer(detectors.ListOnly(), []) == []
 

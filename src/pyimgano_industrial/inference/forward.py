@@ -69,11 +69,12 @@ class OnePass:
 
 
 def run(
-    forward: Forward, images: Images, *, want_maps: bool, own_size: bool = True
+    forward: Forward, images: Images, *, want_maps: bool, own_size: bool = True, own_memory: bool = False
 ) -> tuple[NDArray[np.float32], list[NDArray[np.float32] | None]]:
     """Return scores (N,) and maps at the images' own sizes, None where the detector gives none; sizes may differ.
 
-    own_size: False leaves the maps as large as the detector made them.
+    own_size: False leaves the maps as large as the detector made them. own_memory: maps are copies, so that one that is
+    kept does not keep the others of its batch, and a detector that writes into its last array does not change it.
     Raises DetectorOutputError for NaN and infinity; an error of the detector has the images' names in its notes.
     """
     scores = np.empty(len(images), np.float32)
@@ -88,7 +89,8 @@ def run(
         for index, one in zip(indices, own or (), strict=False):
             _check_finite("map", one, [images.names[index]])
             image = images[index]
-            maps[index] = resized(one, image.shape[:2]) if own_size and isinstance(image, np.ndarray) else one
+            sized = resized(one, image.shape[:2]) if own_size and isinstance(image, np.ndarray) else one
+            maps[index] = sized.copy() if own_memory and sized is one else sized
     return scores, maps
 
 

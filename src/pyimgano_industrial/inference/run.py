@@ -178,7 +178,8 @@ class _Run:
         """Return the outcomes of frames that were read."""
         images = as_images(batch)
         with self.around():
-            scores, found = run(self.forward, images, want_maps=self.include_maps or self.rois is not None)
+            want_maps, own = self.include_maps or self.rois is not None, self.include_maps and not self._makes_copies
+            scores, found = run(self.forward, images, want_maps=want_maps, own_memory=own)
             maps: Sequence[NDArray[np.float32] | None] = found
             if self.rois is not None:
                 scores, maps = inside(self.rois, self.reduce, scores, found, images, self.detector)
@@ -187,6 +188,11 @@ class _Run:
         return [
             _Outcome(score.item(), one, decision) for score, one, decision in zip(scores, shown, decisions, strict=True)
         ]
+
+    @property
+    def _makes_copies(self) -> bool:
+        """Whether maps are new arrays anyway; those of a tiled detector may be as large as memory allows."""
+        return self.rois is not None or isinstance(self.detector, TiledDetector)
 
     def _shown(self, one: NDArray[np.float32] | None) -> NDArray[np.float32] | None:
         if one is None or not self.include_maps:
