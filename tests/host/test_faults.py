@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from acme import save
-from distributions import bare_and_plugged, run, script
+from distributions import script
+from warm import bare_and_plugged, run
 
 SIZE = (64, 96)
 

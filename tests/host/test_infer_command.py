@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 from acme import save
-from distributions import python, run, script
+from distributions import script
+from warm import python, run
 
 SIZE = (48, 64)
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from acme import save
-from distributions import bare_and_plugged, python
+from warm import bare_and_plugged, python
 
 START = """
 import warnings

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from acme import save
-from distributions import run, script
+from distributions import script
+from warm import run
 
 ROI = "0,0,64,32"
 

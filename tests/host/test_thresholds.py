@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import acme
-from distributions import bare_and_plugged, python, run, script
+from distributions import script
 from pyimgano_industrial.inference import Calibration
+from warm import bare_and_plugged, python, run
 
 MAD = ("--model", "vision_pixel_mad_map")
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import acme
-from distributions import bare_and_plugged, python, run, script
+from distributions import script
+from warm import bare_and_plugged, python, run
 
 
 @pytest.fixture(scope="module")
