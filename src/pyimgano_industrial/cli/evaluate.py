@@ -77,6 +77,7 @@ def _add_metrics(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Evaluate; the exit code is 1 when a cell failed or a test image could not be scored."""
     load()
+    from pyimgano_industrial.evaluation.report import write_report
     from pyimgano_industrial.evaluation.run import Plan, evaluate
     from pyimgano_industrial.evaluation.table import render
     from pyimgano_industrial.host.evaluation import Maker
@@ -104,11 +105,12 @@ def run(args: argparse.Namespace) -> int:
 
     found = evaluate(plan, told=told)
     cells = {(one.cell.model, one.cell.category): one.cell for one in outcomes}
+    report = write_report(args.output)
     if args.json:
         print(json.dumps(asdict(found), indent=1, allow_nan=False))
     else:
         print(render(found, [cells[row.model, row.category] for row in found.rows]))
-        print(f"\nEverything is in {args.output / 'results.json'} and {args.output / 'cells'}")
+        print(f"\nEverything is in {args.output / 'results.json'} and {args.output / 'cells'}; to look at: {report}")
     return 1 if any(row.state == "failed" or row.errors for row in found.rows) else 0
 
 
