@@ -37,6 +37,7 @@ from pyimgano_industrial.presets.augmentation import CameraRobust
 
 SETS = ("cookie", "ballscrew", "generated")
 RATE = 0.05
+BANK = 1000  # patches
 UP_TO = (1, 2, 3)  # strengths up to which the false-positive rate is promised
 TIMES = 2.0
 GENERATED = {"fit": 60, "calibrate": 100, "good": 1000, "bad": 40}
@@ -176,7 +177,7 @@ def measure(args: argparse.Namespace) -> None:
     paths = {name: folder / f"{name.replace(' ', '_')}.json" for name in wanted}
     missing = [name for name in wanted if args.ways or not paths[name].exists()]
     results = measure_drift(
-        lambda: OnePass(PatchMemory()), found.trial, ways=[known[name] for name in missing], rate=RATE,
+        lambda: OnePass(PatchMemory(bank=BANK)), found.trial, ways=[known[name] for name in missing], rate=RATE,
         drifts=found.drifts, strengths=found.strengths, progress=TerminalProgress("conditions"),
     )  # fmt: skip
     for name, result in zip(missing, results, strict=True):
@@ -187,6 +188,12 @@ class OnePass:
     """The shared detector with score and map from one forward: its score is the maximum of its coarse map."""
 
     def __init__(self, detector: Any) -> None:
+        import onnxruntime
+        from patch_memory import WEIGHTS
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1  # several ways are measured beside one another
+        detector._session = onnxruntime.InferenceSession(str(WEIGHTS), options, providers=["CPUExecutionProvider"])
         self.detector = detector
 
     def fit(self, images: Sequence[NDArray[Any]]) -> OnePass:
