@@ -54,6 +54,26 @@ def test_clutter_outside_the_region_does_not_decide(parts: Path, tmp_path: Path,
     assert inside["results"]["auroc"] == 1.0
 
 
+def test_pixel_metrics_and_the_pixel_threshold_count_what_lies_inside(parts: Path, tmp_path: Path) -> None:
+    """A tenth of the normal pixels inside exceeds their quantile of 0.9; were the half outside counted, a twentieth."""
+    flags = ("--pixel", "--pixel-segf1", "--pixel-normal-quantile", "0.9", "--resize", "64", "64")
+    everywhere = benchmark(parts, tmp_path, *flags)["results"]["pixel_metrics"]
+    assert everywhere["pixel_auroc"] < 0.9
+    report = benchmark(parts, tmp_path, *flags, "--roi", ROI)
+    found = report["results"]["pixel_metrics"]
+    assert 0.08 < found["bg_fpr"] < 0.12
+    assert found["pixel_auroc"] > 0.95
+    assert found.keys() == everywhere.keys()
+    official = report["official"]["metrics"]
+    assert official["pixel_auroc"]["value"] == pytest.approx(found["pixel_auroc"], abs=1e-5)
+
+
+def test_a_region_without_a_defect_has_no_pixel_metrics_and_says_so(parts: Path, tmp_path: Path) -> None:
+    report = benchmark(parts, tmp_path, "--pixel", "--roi", "0,0,8,8")
+    assert "pixel_metrics" not in report["results"]
+    assert report["results"]["auroc"] < 1
+
+
 @pytest.mark.parametrize("tiled", [(), ("--tile-size", "128", "--tile-fit", "position")])
 def test_robust_benchmark_takes_a_region(parts: Path, tmp_path: Path, tiled: tuple[str, ...]) -> None:
     """It resizes the images to 256 x 256 pixels, and the region with them."""
