@@ -1,0 +1,79 @@
+"""`compare`: runs side by side, with intervals of the differences where the same images were scored."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyimgano_industrial.evaluation.comparison import Comparison
+
+_DESCRIPTION = """\
+Puts every model of every run beside the first one: each metric, the difference, and for the metrics of images its
+interval from drawing the same images again for both. An interval that leaves 0 out is marked.
+
+  pyimgano-industrial compare runs/padim runs/patchcore
+  pyimgano-industrial compare runs/all --metric image_auroc --output compare.html
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "compare",
+        help="runs side by side, with paired intervals",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folders that `evaluate --output` wrote")
+    parser.add_argument("--metric", action="append", default=[], metavar="NAME", help="as in results.json; repeatable")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write a page, for example compare.html")
+    parser.add_argument("--draws", type=int, default=2000, metavar="N", help="of images. Default: %(default)s")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compare and print; the exit code is 0 whatever is found."""
+    from pyimgano_industrial.evaluation.comparison import ComparisonError, compare
+    from pyimgano_industrial.evaluation.comparison_page import render as page_of
+    from pyimgano_industrial.evaluation.folder import written
+
+    if args.draws < 1:
+        raise ComparisonError(f"--draws must be 1 or more; got {args.draws}")
+    found = compare(args.runs, metrics=args.metric, draws=args.draws, seed=args.seed)
+    if args.output is not None:
+        with written(args.output) as spare:
+            spare.write_text(page_of(found), encoding="utf-8")
+    print(json.dumps(found.to_dict(), indent=1, allow_nan=False) if args.json else render(found))
+    if args.output is not None and not args.json:
+        print(f"\nTo look at: {args.output}")
+    return 0
+
+
+def render(found: Comparison) -> str:
+    """Return a comparison as text: a block a metric, a row a category, a column a model."""
+    from pyimgano_industrial.evaluation.comparison import MEAN
+    from pyimgano_industrial.evaluation.comparison_page import name, shown
+
+    parts = []
+    for metric in found.metrics:
+        rows = [(name(metric), *(one.label for one in found.entries))]
+        for category in (*found.categories, MEAN):
+            place = found.places.get((metric, category))
+            if place is None:
+                continue
+            cells = []
+            for number, difference in zip(place.numbers, place.differences, strict=True):
+                value = "-" if number is None else f"{number.value:.3f}"
+                mark = " *" if difference is not None and difference.clear else ""
+                cells.append(value if difference is None else f"{value}  {shown(difference)}{mark}")
+            rows.append((category, *cells))
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+        parts.append("\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows))
+    parts += [f"note: {one}" for one in found.notes]
+    first = found.entries[0].label
+    parts.append(f"Differences to {first}; [{100 * found.interval:g} % interval, the same images]; * leaves 0 out.")
+    return "\n\n".join(parts)
