@@ -110,7 +110,8 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(asdict(found), indent=1, allow_nan=False))
     else:
         print(render(found, [cells[row.model, row.category] for row in found.rows]))
-        print(f"\nEverything is in {args.output / 'results.json'} and {args.output / 'cells'}; to look at: {report}")
+        print(f"\nEverything is in {args.output / 'results.json'} and {args.output / 'cells'}")
+        print(f"To look at: {report}")
     return 1 if any(row.state == "failed" or row.errors for row in found.rows) else 0
 
 

@@ -21,7 +21,7 @@ _CURVES = {
 
 def render(found: Comparison) -> str:
     """Return a comparison as a whole HTML page."""
-    links = [("summary", "Summary"), *((f"metric-{number}", name(one)) for number, one in enumerate(found.metrics))]
+    links = [("summary", "Summary"), *((f"metric-{number}", name(one)) for number, one in _metrics(found))]
     links += [(f"curves-{number}", one) for number, one in enumerate(found.categories)]
     first = found.entries[0].label
     lead = (
@@ -29,11 +29,16 @@ def render(found: Comparison) -> str:
         f"intervals are {100 * found.interval:g} %, from the same images drawn again for both. "
         "▲ clearly higher, ▼ clearly lower: the interval leaves 0 out."
     )
-    body = [_summary(found), *(_metric(found, number) for number in range(len(found.metrics)))]
+    body = [_summary(found), *(_metric(found, number) for number, _ in _metrics(found))]
     body += [_curves(found, number) for number in range(len(found.categories))]
     runs = "".join(f"<li><b>{escape(one.label)}</b>: {escape(one.folder.path.name)}</li>" for one in found.entries)
     foot = f'<p>{found.draws} draws of images.</p><ul class="notes">{runs}</ul>'
     return page.page("Comparison", lead=lead, links=links, body=body, foot=foot)
+
+
+def _metrics(found: Comparison) -> list[tuple[int, str]]:
+    """Return the metrics that have a table of their own; of one category, the summary says it all."""
+    return list(enumerate(found.metrics)) if len(found.categories) > 1 else []
 
 
 def name(metric: str) -> str:
