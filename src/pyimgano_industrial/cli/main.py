@@ -21,8 +21,8 @@ exit codes: 0 done, 1 the command found a fault, 2 wrong arguments or input, 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    parser = build_parser()
     arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = build_parser(next((one for one in arguments if not one.startswith("-")), None))
     args = parser.parse_args(arguments)
     if args.command is None:
         parser.print_help()
@@ -44,8 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of all commands."""
+def build_parser(chosen: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser of all commands, or of the chosen one alone, so that the flags of others cost no import."""
     parser = argparse.ArgumentParser(
         prog="pyimgano-industrial",
         description="Industrial inspection for pyimgano: data sets, presets and models for every host command.",
@@ -55,7 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"pyimgano-industrial {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    for name in _COMMANDS:
+    for name in (chosen,) if chosen in _COMMANDS else _COMMANDS:
         import_module(f"pyimgano_industrial.cli.{name}").add_parser(commands)
     return parser
 

@@ -128,13 +128,14 @@ def shrunk(anomaly_map: NDArray[np.float32], size: tuple[int, int]) -> NDArray[n
 
 
 def scale_of(maps: Iterable[NDArray[np.float32]], threshold: float | None) -> Scale | None:
-    """Return one scale for all maps: from their low scores to the highest but for the last half per cent of a map."""
+    """Return one scale for all maps: from their low scores to high ones, or to a few times the threshold of pixels."""
     ends = [np.quantile(one, (0.01, 0.995)).tolist() for one in maps]
     if not ends:
         return None
     low, high = min(end[0] for end in ends), max(end[1] for end in ends)
-    if threshold is not None:
-        low, high = min(low, threshold), max(high, threshold + (threshold - low) / 4)
+    if threshold is not None:  # a fifth to three quarters of the way, so that a contour there can be drawn
+        low = min(low, threshold)
+        high = float(np.clip(high, threshold + (threshold - low) / 3, threshold + 4 * (threshold - low)))
     return Scale(low, high if high > low else low + 1.0)
 
 

@@ -1,6 +1,6 @@
 """Seam: the report of `pyimgano-benchmark --pixel` carries the official numbers, at native size, beside its own.
 
-The host's own are taken at 256 x 256, with each map stretched to its own minimum and maximum.
+The host's own are taken at 256 x 256 and, with --pixel-postprocess, from maps stretched to their own range one by one.
 """
 
 from __future__ import annotations
