@@ -35,6 +35,7 @@ class Bench:
     pythons: dict[str, str]
     folder: Path
     strides: Sequence[int]
+    blends: Sequence[str]
     found: list[Row] = field(default_factory=list)
 
     def interleaved(self, tasks: dict[str, Row]) -> dict[str, list[Row]]:
@@ -63,7 +64,8 @@ class Bench:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--case", nargs="+", choices=list(CASES), default=list(CASES))
-    parser.add_argument("--stride", nargs="+", type=int, default=[128, 384], help="of the case memory")
+    parser.add_argument("--stride", nargs="+", type=int, default=[128, 384, 512], help="of the case memory")
+    parser.add_argument("--blend", nargs="+", choices=list(PEERS), default=list(PEERS), help="of the case memory")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--python", nargs="+", default=[], metavar="NAME=PATH", help="interpreters of contenders")
     parser.add_argument("--scratch", type=Path, help="folder for files of 10 GiB; default the temporary one")
@@ -71,7 +73,7 @@ def main() -> int:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tiling-", dir=args.scratch) as folder:
         pythons = dict(one.split("=", 1) for one in args.python)
-        bench = Bench(args.rounds, pythons, Path(folder), args.stride)
+        bench = Bench(args.rounds, pythons, Path(folder), args.stride, args.blend)
         for case in args.case:
             CASES[case](bench)
     loads = [row["load"] for row in bench.found]
@@ -86,7 +88,8 @@ def memory(bench: Bench) -> None:
     """One image in memory, every blend and grid that somebody offers."""
     limit = SIDE**2 * (3 + 4) / 2**20 + 64
     for stride in bench.strides:
-        for blend, peers in PEERS.items():
+        for blend in bench.blends:
+            peers = PEERS[blend]
             names = ("ours", "ours, two calls", *peers) if blend == "hann" else ("ours", *peers)
             names += ("MONAI, 2 threads",) if (stride, blend) == (384, "hann") else ()
             task = {"task": "cheap", "side": SIDE, "tile": TILE, "stride": stride, "blend": blend}

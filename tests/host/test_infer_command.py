@@ -109,20 +109,20 @@ def test_a_region_leaves_out_what_lies_outside(line: Path) -> None:
 
 
 @pytest.mark.parametrize("tiled", [(), ("--tile-size", 16, "--tile-stride", 16)])
-def test_a_mask_and_a_folder_of_masks_are_the_box(line: Path, tiled: tuple[object, ...]) -> None:
+def test_a_polygon_a_mask_and_a_folder_of_masks_are_the_box(line: Path, tiled: tuple[object, ...]) -> None:
     mask = np.zeros(SIZE, np.uint8)
     mask[15:35, 25:45] = 255
     for path in (*(line / "good").iterdir(), *(line / "check").iterdir()):
         save(mask, line / "masks" / path.name)
     found = []
-    for roi in ("25,15,45,35", "masks/ok0.png", "masks"):
+    for roi in ("25,15,45,35", "25,15,44,15,44,34,25,34", "masks/ok0.png", "masks"):
         done = infer(line, "--roi", roi, *tiled)
         assert done.returncode == 0, done.stderr
         found.append({name: record["score"] for name, record in records(line).items()})
-    assert found[0] == found[1]
-    assert found[2]["scratch.png"] > 3 * found[2]["ok0.png"]
+    assert found[0] == found[1] == found[2]
+    assert found[3]["scratch.png"] > 3 * found[3]["ok0.png"]
     if not tiled:
-        assert found[0] == found[2]
+        assert found[0] == found[3]
 
 
 @pytest.fixture
@@ -200,7 +200,7 @@ def test_a_region_needs_maps_or_tiles(line: Path) -> None:
 @pytest.mark.parametrize(
     ("roi", "message"),
     [
-        ("no.png", r"error: --roi must be x0,y0,x1,y1 in pixels, a mask image or a folder of masks; got 'no.png'"),
+        ("no.png", r"error: --roi must be a box .* or a polygon .* in pixels, a mask image or a folder of masks; got 'no.png'"),
         ("0,0,500,500", r"a box must satisfy 0 <= x0 < x1 <= 64 .*; got \(0, 0, 500, 500\); the image is good"),
     ],
 )  # fmt: skip

@@ -146,9 +146,10 @@ def test_the_workbench_tiles_and_its_infer_config_reloads(mvtec: Path, tmp_path:
         assert scored[Path(record["input"]).as_posix()] == pytest.approx(record["score"], rel=1e-5)
 
 
-def test_a_saved_tiled_detector_loads_again(mvtec: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("fit", ["tiles", "position"])
+def test_a_saved_tiled_detector_loads_again(mvtec: Path, tmp_path: Path, fit: str) -> None:
     saved, knn = str(tmp_path / "detector.pkl"), ("--model", "vision_knn")
-    first = benchmark(mvtec, tmp_path, *knn, "--tile-size", "32", "--save-detector", saved)
+    first = benchmark(mvtec, tmp_path, *knn, "--tile-size", "32", "--tile-fit", fit, "--save-detector", saved)
     again = benchmark(mvtec, tmp_path, *knn, "--load-detector", saved)
     assert again["results"]["auroc"] == first["results"]["auroc"]
     assert again["threshold"] == first["threshold"]

@@ -68,14 +68,15 @@ def test_a_folder_without_masks_is_an_error(tmp_path: Path) -> None:
         Rois(tmp_path)
 
 
-def test_a_flag_is_a_box_or_a_path(tmp_path: Path) -> None:
+def test_a_flag_is_a_box_a_polygon_or_a_path(tmp_path: Path) -> None:
     assert parse_roi("0, 10,640,470") == (0, 10, 640, 470)
+    assert parse_roi("0,0,640,0,640,480,0,480") == [(0, 0), (640, 0), (640, 480), (0, 480)]
     assert parse_roi(str(tmp_path)) == tmp_path
 
 
-@pytest.mark.parametrize("text", ["1,2,3", "a,b,c,d", "nowhere.png", "-1,0,4,4"])
+@pytest.mark.parametrize("text", ["1,2,3", "1,2,3,4,5", "a,b,c,d", "nowhere.png", "-1,0,4,4"])
 def test_a_flag_that_is_neither_is_an_error(text: str) -> None:
     with pytest.raises(
-        RegionError, match=f"--roi must be x0,y0,x1,y1 in pixels, a mask image or a folder .*; got '{text}'"
+        RegionError, match=f"--roi must be a box x0,y0,x1,y1 or a polygon .* a mask image or a folder .*; got '{text}'"
     ):
         parse_roi(text)

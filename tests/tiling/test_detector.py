@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import threading
 import warnings
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ from PIL import Image
 
 from pyimgano_industrial.core.calls import DetectorOutputError
 from pyimgano_industrial.core.errors import IndustrialWarning
+from pyimgano_industrial.core.images import read_rgb
 from pyimgano_industrial.tiling import TiledDetector
 from pyimgano_industrial.tiling.detector import TilingError
+from pyimgano_industrial.tiling.source import open_source
 
 RNG = np.random.default_rng(0)
 
@@ -64,6 +67,50 @@ def test_a_tile_passes_once_and_no_more_than_a_batch_is_alive() -> None:
     tiled(detector, batch_size=3).score_and_map([picture()])
     assert sum(detector.batches) == 3 * 4  # rows 0, 20, 38 and columns 0, 20, 40, 58
     assert max(detector.batches) == 3
+
+
+class Files:
+    """Reads files only, as many classical models do."""
+
+    def __init__(self) -> None:
+        self.seen: list[Path] = []
+
+    def decision_function(self, paths: list[str]) -> list[float]:
+        self.seen += [Path(path) for path in paths]
+        return [one.max() for one in self.predict_anomaly_map(paths)]
+
+    def predict_anomaly_map(self, paths: list[str]) -> list[np.ndarray]:
+        return [np.asarray(Image.open(path))[..., 0] for path in paths]
+
+
+def test_a_detector_that_reads_files_gets_lossless_tiles_and_none_is_left() -> None:
+    image, detector = picture(), Files()
+    (score,), (anomaly_map,) = tiled(detector, map_reduce="hann").score_and_map([image])
+    assert score == image[..., 0].max()
+    np.testing.assert_allclose(anomaly_map, image[..., 0], atol=1e-4)
+    assert len(detector.seen) >= 3 * 4
+    assert not any(path.exists() for path in detector.seen)
+
+
+def test_the_next_image_is_decoded_while_this_one_is_in_the_detector(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoding = threading.Event()
+
+    def read(path: Path) -> np.ndarray:
+        if path.name == "1.png":
+            decoding.set()
+        return read_rgb(path)
+
+    class Waits(Red):
+        def score_and_map(self, images: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+            assert decoding.wait(60), "the second image was not touched while the first one was in the detector"
+            return super().score_and_map(images)
+
+    for index in range(2):
+        Image.fromarray(picture()).save(tmp_path / f"{index}.png")
+    monkeypatch.setattr("pyimgano_industrial.tiling.source.read_rgb", read)
+    assert len(tiled(Waits()).decision_function([tmp_path / "0.png", tmp_path / "1.png"])) == 2
 
 
 def test_padding_counts_neither_in_the_score_nor_in_the_map() -> None:
@@ -423,11 +470,12 @@ def test_sixteen_bit_files_are_read_with_their_stated_range(tmp_path: Path) -> N
     assert tiled(u16_max=65535).decision_function([path])[0] == 0
 
 
-def test_a_map_larger_than_memory_goes_to_a_file(tmp_path: Path) -> None:
-    image = picture(200, 100)
+@pytest.mark.parametrize("suffix", [".npy", ".tif", ".zarr"])
+def test_a_map_larger_than_memory_goes_to_a_file(tmp_path: Path, suffix: str) -> None:
+    image, target = picture(200, 100), tmp_path / f"map{suffix}"
     np.save(tmp_path / "image.npy", image)
-    score = tiled(map_reduce="hann").write_anomaly_map(tmp_path / "image.npy", tmp_path / "map.npy")
-    np.testing.assert_allclose(np.load(tmp_path / "map.npy"), image[..., 0], atol=1e-4)
+    score = tiled(map_reduce="hann").write_anomaly_map(tmp_path / "image.npy", target)
+    np.testing.assert_allclose(open_source(target, windowed_above=0).read_rows(0, 200), image[..., 0], atol=1e-4)
     assert score == image[..., 0].max()
 
 

@@ -64,17 +64,26 @@ class Rois:
 
 
 def parse_roi(text: str) -> RoiLike:
-    """Return the region that a command's flag states: x0,y0,x1,y1, or the path of a mask or of a folder of masks.
+    """Return the region that a command's flag states: a box, a polygon, or the path of a mask or of a folder of masks.
+
+    text: x0,y0,x1,y1 is a box; x,y,x,y,x,y and so on, three points or more, a polygon.
 
     >>> parse_roi("0,10,640,470")
     (0, 10, 640, 470)
+    >>> parse_roi("0,0,640,0,320,480")
+    [(0, 0), (640, 0), (320, 480)]
     """
     parts = text.split(",")
-    if len(parts) == 4 and all(part.strip().isdigit() for part in parts):
-        x0, y0, x1, y1 = (int(part) for part in parts)
-        return x0, y0, x1, y1
+    if len(parts) >= 4 and len(parts) % 2 == 0 and all(part.strip().isdigit() for part in parts):
+        numbers = [int(part) for part in parts]
+        if len(numbers) == 4:
+            return numbers[0], numbers[1], numbers[2], numbers[3]
+        return list(zip(numbers[::2], numbers[1::2], strict=True))
     if not Path(text).exists():
-        raise RegionError(f"--roi must be x0,y0,x1,y1 in pixels, a mask image or a folder of masks; got {text!r}")
+        raise RegionError(
+            f"--roi must be a box x0,y0,x1,y1 or a polygon x,y,x,y,x,y... in pixels, a mask image or a folder of "
+            f"masks; got {text!r}"
+        )
     return Path(text)
 
 
