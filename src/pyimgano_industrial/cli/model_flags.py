@@ -35,7 +35,12 @@ def add(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--device", **of_model, metavar="NAME", help="cpu or cuda. Default: cpu")
     group.add_argument("--pretrained", **of_model, nargs=0, const=True, help="start from weights that are downloaded")
     group.add_argument("--contamination", **of_model, type=float, metavar="SHARE", help="as in the host. Default: 0.1")
-    group.add_argument("--roi", **of_model, metavar="BOX_OR_PATH", help="A box x0,y0,x1,y1, a polygon x,y,x,y,x,y..., a mask image or a folder")
+    group.add_argument(
+        "--roi",
+        **of_model,
+        metavar="BOX_OR_PATH",
+        help="A box x0,y0,x1,y1, a polygon x,y,x,y,x,y..., a mask image or a folder",
+    )
     tiles = parser.add_argument_group("tiles of a model")
     for flag, (keyword, options) in flags().items():
         tiles.add_argument(flag, **of_model, dest=f"{_TILING}{keyword}", **options)

@@ -32,7 +32,8 @@ def add(parser: argparse.ArgumentParser) -> None:
         action=_StoreRoi,
         metavar="BOX_OR_PATH",
         help=(
-            "Region of interest: a box x0,y0,x1,y1 or a polygon x,y,x,y,x,y... in pixels, a mask image, or a folder of masks named as the images are. "
+            "Region of interest: a box x0,y0,x1,y1 or a polygon x,y,x,y,x,y... in pixels, a mask image, "
+            "or a folder of masks named as the images are. "
             "Only pixels inside count in scores, threshold and maps; needs a model with anomaly maps, or --tile-size"
         ),
     )
