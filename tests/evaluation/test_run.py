@@ -320,6 +320,25 @@ def test_a_category_without_anomalous_images_is_a_stated_gap(tmp_path: Path) -> 
     assert {"image_auroc", "image_ap", "class_f1", "seg_f1", "pixel_auroc", "pixel_ap"} <= cell.gaps.keys()
 
 
+def test_a_single_test_image_is_a_stated_gap(tmp_path: Path) -> None:
+    folder = trees.mvtec(tmp_path / "data")
+    for file in [*(folder / "test/good").iterdir(), folder / "test/crack/001.png"]:
+        file.unlink()
+    (folder / "ground_truth/crack/001_mask.png").unlink()
+    cell = evaluated(tmp_path)
+    assert cell.state == "done"
+    assert "need normal and anomalous images; got 0 and 1" in cell.gaps["image_auroc"]
+    assert "pixel_auroc" in cell.metrics  # of its own pixels
+
+
+def test_a_small_map_is_brought_to_its_images_size(tmp_path: Path) -> None:
+    trees.mvtec(tmp_path / "data")
+    cell = evaluated(tmp_path, make=lambda _: Scripted(lambda image: noise(image)[::2, ::2]), export=tmp_path / "maps")
+    assert cell.failures == ()
+    found = cv2.imread(str(tmp_path / "maps/bottle/test/good/000.tiff"), cv2.IMREAD_UNCHANGED)
+    assert found.shape == trees.SIZE
+
+
 def test_a_data_set_without_masks_has_image_metrics_only_and_says_why(tmp_path: Path) -> None:
     folder = trees.mvtec(tmp_path / "data")
     for file in (folder / "ground_truth/crack").iterdir():
