@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acme import save, write_bolts
+from pyimgano_industrial.datasets import MVTecAD2
 
 SIZE = (60, 80)  # rows, columns
 
@@ -23,7 +24,8 @@ def write_all(root: Path) -> Path:
     _mvtec(root / "mpdd", "bracket_black", defect="hole")
     _btad(root / "btad" / "01")
     _loco(root / "mvtec_loco" / "pushpins")
-    _ad2(root / "mvtec_ad2" / "can")
+    for name in MVTecAD2.known_categories:
+        _ad2(root / "mvtec_ad2" / name)
     _visa(root / "visa", "candle")
     _ksdd2(root / "ksdd2")
     write_bolts(root / "bolts")
