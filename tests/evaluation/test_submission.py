@@ -14,10 +14,14 @@ import tifffile
 from PIL import Image
 
 import trees
+from evaluation.oracles import Scripted
+from pyimgano_industrial.core.progress import Progress
+from pyimgano_industrial.datasets import MVTecAD2
 from pyimgano_industrial.evaluation.archive import ArchiveError, members, pack
+from pyimgano_industrial.evaluation.results import ModelSpec
 from pyimgano_industrial.evaluation.submission import OBJECTS, SubmissionError, wanted, write_object
 from pyimgano_industrial.evaluation.submission_check import check
-from pyimgano_industrial.evaluation.submission_maps import given_maps
+from pyimgano_industrial.evaluation.submission_maps import given_maps, model_maps
 from pyimgano_industrial.inference import Calibrator
 
 FIRST = "anomaly_images/can/test_private/000_regular.tiff"
@@ -248,3 +252,37 @@ def test_maps_from_a_folder_bring_their_own_threshold(root: Path, tmp_path: Path
         given_maps(tmp_path, "can", wanted(root, "can"), calibrator=None)
     with pytest.raises(SubmissionError, match=r"maps of rice must lie in .* holds can"):
         given_maps(tmp_path, "rice", wanted(root, "rice"), calibrator=None)
+
+
+def test_an_interrupted_model_goes_on_and_other_settings_begin_anew(root: Path, tmp_path: Path) -> None:
+    dataset, images = MVTecAD2(root, "can"), wanted(root, "can")
+    spec = ModelSpec("noise", "noise")
+
+    def maps(fingerprint: str, progress: Progress | None = None) -> tuple[Scripted, dict[str, int]]:
+        detector = Scripted()
+        calibrator = Calibrator(method="mean_sigma", target_fpr=0.00135, k=3.0)
+        found = model_maps(
+            dataset, images, tmp_path, spec=spec, make=lambda _: detector, calibrator=calibrator,
+            fingerprint=fingerprint, progress=progress,
+        )  # fmt: skip
+        assert found.calibration is not None
+        assert found.calibration.images == 1
+        return detector, {key: path.stat().st_mtime_ns for key, path in found.files.items()}
+
+    def interrupt(done: int, total: int) -> None:
+        assert total == 1 + len(images)
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        maps("a", interrupt)
+    kept = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npy")}
+    assert len(kept) == 2
+    assert not list(tmp_path.rglob(".*"))
+    detector, first = maps("a")
+    assert detector.calls == len(images) - 2  # neither the validation images nor those that were done
+    assert all(path.stat().st_mtime_ns == time for path, time in kept.items())
+    detector, again = maps("a")
+    assert (detector.fitted, again) == ([], first)
+    detector, _ = maps("b")
+    assert detector.calls == 1 + len(images)
