@@ -12,9 +12,9 @@ import pytest
 
 import detectors
 from pyimgano_industrial.core.errors import IndustrialWarning
+from pyimgano_industrial.core.regions import RegionError
 from pyimgano_industrial.inference import InferenceError, RegionDetector, Rois, infer
 from pyimgano_industrial.tiling import TiledDetector
-from pyimgano_industrial.tiling.regions import RegionError
 from pyimgano_industrial.tiling.scores import ScoreError
 
 BOX = (2, 1, 6, 5)

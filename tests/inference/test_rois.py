@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
+from pyimgano_industrial.core.regions import RegionError
 from pyimgano_industrial.inference import Rois
 from pyimgano_industrial.inference.rois import parse_roi
-from pyimgano_industrial.tiling.regions import RegionError
 
 SHAPE = (6, 9)
 MASK = np.zeros(SHAPE, np.uint8)

@@ -8,6 +8,14 @@ Limits, 1941).
 from __future__ import annotations
 
 import math
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyimgano_industrial.core.errors import IndustrialWarning
+
+CONFIDENCE = 0.9  # that a threshold's promise holds
 
 
 def tolerance_rank(count: int, *, rate: float, confidence: float = 0.9) -> int | None:
@@ -46,6 +54,27 @@ def smallest_rate(count: int, *, confidence: float = 0.9) -> float:
     0.109
     """
     return -math.expm1(math.log1p(-confidence) / count)
+
+
+def promised_threshold(scores: NDArray[np.float32], *, rate: float) -> float:
+    """Return the score that at most a share `rate` of normal images exceeds, at 90 % confidence.
+
+    scores: (N,) of normal images that the detector was not fitted on. The threshold is the order statistic that keeps
+    the promise whatever the distribution (Wilks, 1941); too few images cannot, and then it is their maximum, with a
+    warning that says what that promises. Out-of-fold scores are of detectors that saw fewer images than the one that
+    stays: with them the confidence is that of experience, not of proof.
+    """
+    rank = tolerance_rank(len(scores), rate=rate, confidence=CONFIDENCE)
+    if rank is None:
+        needed = f"{images_needed(rate, confidence=CONFIDENCE)} can" if rate > 0 else "no number can promise none"
+        warnings.warn(
+            f"{len(scores)} scores of normal images cannot promise to flag at most {rate:.1%} of such images; "
+            f"{needed}: the threshold is their largest score, which promises "
+            f"{smallest_rate(len(scores), confidence=CONFIDENCE):.1%} ({CONFIDENCE:.0%} confidence)",
+            IndustrialWarning,
+            stacklevel=4,
+        )
+    return float(np.sort(scores)[(rank or len(scores)) - 1])
 
 
 def _binomial(hits: int, count: int, rate: float) -> float:

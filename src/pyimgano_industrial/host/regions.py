@@ -10,12 +10,12 @@ from types import ModuleType
 from typing import Any
 
 from pyimgano_industrial.core.errors import IndustrialWarning
+from pyimgano_industrial.core.regions import Region, RegionError
 from pyimgano_industrial.host import inference_flags, settings
 from pyimgano_industrial.host.contract import expect
 from pyimgano_industrial.inference.region_detector import RegionDetector
 from pyimgano_industrial.inference.rois import load_mask
 from pyimgano_industrial.tiling.detector import TiledDetector
-from pyimgano_industrial.tiling.regions import Region, RegionError
 
 
 def apply(host: ModuleType) -> None:

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano_industrial.core.calls import Images, calls_of
+from pyimgano_industrial.core.regions import RegionError
 from pyimgano_industrial.inference.feed import Frame, Input, Reader, batches, frames, items
 from pyimgano_industrial.inference.forward import OnePass, run
 from pyimgano_industrial.inference.rois import RoiLike, Rois
-from pyimgano_industrial.tiling.regions import RegionError
 from pyimgano_industrial.tiling.scores import ScoreReduce, check_reduce, reduce_scores
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pyimgano_industrial.core.errors import closest
 from pyimgano_industrial.core.images import IMAGE_SUFFIXES, read_raw
-from pyimgano_industrial.tiling.regions import Region, RegionError, Roi
+from pyimgano_industrial.core.regions import Region, RegionError, Roi
 
 RoiLike = Roi | str | Path | Mapping[str, Any] | Callable[[str], Any]
 

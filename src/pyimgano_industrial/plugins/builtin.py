@@ -31,6 +31,12 @@ def pyimgano_models() -> list[Entry]:
         _clip("prompt_patch", "clip_prompts:OpenCLIPPromptPatch", "Zero-shot baseline: patches against prompts"),
         _clip("few_shot", "clip_few_shot:OpenCLIPFewShot", "Few-shot baseline: prompts and a bank of good patches"),
         _clip("batch", "clip_batch:OpenCLIPBatch", "Baseline: an unlabelled batch scored against itself"),
+        Entry(
+            "vision_industrial_filter_bank",
+            "pyimgano_industrial.models.filter_bank.detector:FilterBank",
+            "Dense descriptors against a memory of good patches; no weights, no torch",
+            tags=("vision", "classical", "numpy", "pixel_map"),
+        ),
     ]
 
 

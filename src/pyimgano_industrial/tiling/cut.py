@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano_industrial.core.images import read_rgb
+from pyimgano_industrial.core.regions import Region, Roi
 from pyimgano_industrial.tiling.grid import Grid, PadMode, Tile, make_grid, pad_tile
-from pyimgano_industrial.tiling.regions import Region, Roi
 from pyimgano_industrial.tiling.source import BandReader, Source, open_source
 
 Image = NDArray[Any] | str | Path

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from pyimgano_industrial.core.errors import IndustrialWarning
 from pyimgano_industrial.core.progress import Meter, Progress
+from pyimgano_industrial.core.regions import Roi
+from pyimgano_industrial.core.tolerance import promised_threshold
 from pyimgano_industrial.tiling.blend import Accumulator, Blend
 from pyimgano_industrial.tiling.cut import Cutter, Image, open_image, resized, sources
 from pyimgano_industrial.tiling.detectors import Detectors, Levels, OneDetector, Scan, TileScores, TilingError
-from pyimgano_industrial.tiling.fitting import Calibration, FitMode, Fitter, copied, plan, source_of, threshold
+from pyimgano_industrial.tiling.fitting import Calibration, FitMode, Fitter, copied, plan, source_of
 from pyimgano_industrial.tiling.grid import PadMode, check_pad_mode, make_grid
-from pyimgano_industrial.tiling.regions import Roi
 from pyimgano_industrial.tiling.run import Pass, run_tiles
 from pyimgano_industrial.tiling.samples import Samples
 from pyimgano_industrial.tiling.scores import MapScore, ScoreReduce, check_reduce, reduce_scores
@@ -170,7 +171,7 @@ class TiledDetector:
         self._levels = Levels.of((scan.tiles for scan in scans), parts=parts) if tiled else None
         if scans:
             self.decision_scores_ = np.array([self._score(scan) for scan in scans], np.float32)
-            self.threshold_ = threshold(self.decision_scores_, rate=self.contamination)
+            self.threshold_ = promised_threshold(self.decision_scores_, rate=self.contamination)
 
     def _calibration(self) -> Calibration:
         if self.calibration != "folds" or self.factory is not None:

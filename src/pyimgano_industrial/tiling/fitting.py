@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pyimgano_industrial.core.errors import IndustrialWarning
-from pyimgano_industrial.core.tolerance import images_needed, smallest_rate, tolerance_rank
 from pyimgano_industrial.tiling.cut import Image
 from pyimgano_industrial.tiling.detectors import Detectors, OneDetector, PositionDetectors, TilingError
 from pyimgano_industrial.tiling.samples import Samples
@@ -21,8 +19,6 @@ from pyimgano_industrial.tiling.samples import Samples
 FitMode = Literal["tiles", "position", "whole"]
 Calibration = Literal["folds", "holdout", "fitted", "none"]
 ScoreSource = Literal["out-of-fold", "held-out", "train"]
-
-CONFIDENCE = 0.9  # that the threshold's promise holds
 
 
 @dataclass(frozen=True)
@@ -115,24 +111,3 @@ def copied(detector: Any) -> Any:
             f"fit_mode='position' and calibration='folds' need several detectors, and a {type(detector).__name__} "
             f"cannot be copied ({error}); pass factory=, a function that makes one"
         ) from error
-
-
-def threshold(scores: NDArray[np.float32], *, rate: float) -> float:
-    """Return the score that at most a share `rate` of normal images exceeds, at 90 % confidence.
-
-    scores: (N,) of normal images that the detector was not fitted on. The threshold is the order statistic that keeps
-    the promise whatever the distribution (Wilks, 1941); too few images cannot, and then it is their maximum, with a
-    warning that says what that promises. Out-of-fold scores are of detectors that saw fewer images than the one that
-    stays: with them the confidence is that of experience, not of proof.
-    """
-    rank = tolerance_rank(len(scores), rate=rate, confidence=CONFIDENCE)
-    if rank is None:
-        needed = f"{images_needed(rate, confidence=CONFIDENCE)} can" if rate > 0 else "no number can promise none"
-        warnings.warn(
-            f"{len(scores)} scores of normal images cannot promise to flag at most {rate:.1%} of such images; "
-            f"{needed}: the threshold is their largest score, which promises "
-            f"{smallest_rate(len(scores), confidence=CONFIDENCE):.1%} ({CONFIDENCE:.0%} confidence)",
-            IndustrialWarning,
-            stacklevel=4,
-        )
-    return float(np.sort(scores)[(rank or len(scores)) - 1])

@@ -10,11 +10,11 @@ from types import TracebackType
 
 import numpy as np
 
+from pyimgano_industrial.core.regions import Region
 from pyimgano_industrial.tiling.batch import Maps, Scores, run_batch, scores_inside, settle_maps
 from pyimgano_industrial.tiling.blend import Accumulator
 from pyimgano_industrial.tiling.cut import Cut, Cutter, batches
 from pyimgano_industrial.tiling.detectors import Detectors, Place, TileScores
-from pyimgano_industrial.tiling.regions import Region
 from pyimgano_industrial.tiling.source import Source
 
 _LOOKED_AT = 3  # batches whose maps are looked at before maps are merged beside the detector

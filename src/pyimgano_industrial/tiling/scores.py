@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano_industrial.core.errors import IndustrialError
-from pyimgano_industrial.tiling.regions import Region
+from pyimgano_industrial.core.regions import Region
 from pyimgano_industrial.tiling.sink import Sink
 
 ScoreReduce = Literal["max", "mean", "topk_mean", "quantile"]
