@@ -56,7 +56,9 @@ class FilterBank:
     contamination: share of normal images that may lie above `threshold_`
     roi:           region of interest: mask (H, W), box (x0, y0, x1, y1) or polygon [(x, y), ...]; only what it touches
                    is fitted and scored, outside the map is 0
-    folds:         `decision_scores_` (N,) and `threshold_` come from out-of-fold scores of the images that were fitted
+    folds:         `decision_scores_` (N,) and `threshold_` come from out-of-fold scores of the images that were fitted;
+                   they are cautious: the memory that is left has holes where the fold's own patches were, and new good
+                   images score lower
     seed:          the same images and seed give the same detector
 
     Images are (H, W), (H, W, 1) or (H, W, 3), uint8 RGB, uint16 or float in 0..1, or paths; of any sizes of at least 8
@@ -75,7 +77,7 @@ class FilterBank:
         mode: Mode = "auto",
         contamination: float = 0.1,
         roi: Roi | None = None,
-        folds: int = 5,
+        folds: int = 10,
         seed: int = 0,
     ) -> None:
         _check("configuration", configuration, get_args(Configuration))
