@@ -68,7 +68,7 @@ def curves(
             f'<rect class="band" x="{left:.1f}" y="{_TOP}" width="{right - left:.1f}" '
             f'height="{HEIGHT - _TOP - _BOTTOM}"/>'
         )
-        parts.append(f'<text class="tick" x="{right + 4:.1f}" y="{_TOP + 12}">{limit:g}</text>')
+        parts.append(f'<text class="tick" x="{right + 4:.1f}" y="{HEIGHT - _BOTTOM - 6}">to {limit:g}</text>')
     parts += [f'<path class="line s{line.style}" d="{_path(axes, _within(line.points, x_max))}"/>' for line in lines]
     said = f"{y_label} over {x_label} for " + ", ".join(line.name for line in lines)
     return _svg(title, said, parts) + legend([(line.name, f"s{line.style}") for line in lines])

@@ -245,7 +245,7 @@ def _breakdowns(run: Run, cell: Cell) -> str:
 
 def _groups(title: str, groups: Mapping[str, Group], run: Run) -> str:
     present = {name for group in groups.values() for name in group.metrics}
-    names = [name for name in dict.fromkeys([*headline(run), *sorted(present)]) if name in present]
+    names = [name for name in dict.fromkeys([*headline(run), "image_auroc", *sorted(present)]) if name in present]
     names = [name for name in names if not name.endswith("_best")][:4]
     rows = []
     for key, group in groups.items():
