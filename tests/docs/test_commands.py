@@ -34,6 +34,10 @@ NOT_RUN = {
     "pip uninstall -y opencv-python opencv-python-headless && pip install opencv-python-headless": "test_install.py",
     'pip install "pyimgano-industrial[headless]"': "test_install.py installs the two side by side",
     "pip install -e . pytest": "test_install.py runs the example's own tests",
+    'pip install "pyimgano-industrial[anomalib]"': "tox installs it in its environment anomalib",
+    "anomalib train --model Dinomaly --data Folder --data.name can --data.root can --data.normal_dir train/good": (
+        "tests/models/test_anomalib.py benchmarks and infers with a checkpoint; training takes hours"
+    ),
     "pip install .": "test_install.py installs the example",
     "python -m tox run -e bench": "tests/benchmarks/startup.py, by tox",
     "pyimgano-industrial demo": "tests/demo and tests/cli",

@@ -58,7 +58,24 @@ def check_infer_arrays(folder: Path, shown: str) -> None:
     assert (y - 200) // 24 == (x - 300) // 24 == 0
 
 
-CHECKS = {"infer_arrays.py": check_infer_arrays, "threshold.py": check_threshold, "tiling_4k.py": check_tiling_4k}
+def check_anomalib_checkpoint(folder: Path, shown: str) -> None:
+    """The dented part is found where its dent is, from a checkpoint that the example wrote."""
+    assert {path.name for path in folder.iterdir()} == {"padim.ckpt", "map.npy"}
+    assert shown.splitlines()[0] == "Padim"
+    assert [line.rpartition(" ")[2] for line in shown.splitlines()[-2:]] == ["False", "True"]
+    anomaly_map = np.load(folder / "map.npy")
+    assert anomaly_map.shape == (240, 320)
+    y, x = np.unravel_index(anomaly_map.argmax(), anomaly_map.shape)
+    assert 90 <= y < 142
+    assert 170 <= x < 222
+
+
+CHECKS = {
+    "anomalib_checkpoint.py": check_anomalib_checkpoint,
+    "infer_arrays.py": check_infer_arrays,
+    "threshold.py": check_threshold,
+    "tiling_4k.py": check_tiling_4k,
+}
 
 
 def test_every_example_has_a_check() -> None:
@@ -68,5 +85,7 @@ def test_every_example_has_a_check() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CHECKS)
 def test_an_example_runs_and_writes_its_files(name: str, tmp_path: Path) -> None:
+    if name.startswith("anomalib"):
+        pytest.importorskip("anomalib")
     done = run(script("python"), str(EXAMPLES / name), cwd=tmp_path)
     CHECKS[name](tmp_path, done.stdout)

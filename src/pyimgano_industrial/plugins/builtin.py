@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pyimgano_industrial.core.entry import Entry
+from pyimgano_industrial.models.anomalib_table import GONE, MODELS
 from pyimgano_industrial.plugins.spec import hookimpl
 
 _DATASETS = "pyimgano_industrial.datasets"
@@ -28,6 +29,7 @@ def pyimgano_datasets() -> list[Entry]:
 @hookimpl
 def pyimgano_models() -> list[Entry]:
     return [
+        *_anomalib(),
         _clip("prompt_patch", "clip_prompts:OpenCLIPPromptPatch", "Zero-shot baseline: patches against prompts"),
         _clip("few_shot", "clip_few_shot:OpenCLIPFewShot", "Few-shot baseline: prompts and a bank of good patches"),
         _clip("batch", "clip_batch:OpenCLIPBatch", "Baseline: an unlabelled batch scored against itself"),
@@ -54,3 +56,30 @@ def _clip(name: str, target: str, summary: str) -> Entry:
         metadata={"backend": "openclip"},
         extra="clip",
     )
+
+
+def _anomalib() -> list[Entry]:
+    """Return the rows of anomalib's models; names of pyimgano's own aliases are taken over."""
+    rows = [
+        Entry(
+            name,
+            f"{_MODELS}.anomalib_aliases:{model.class_name}",
+            f"anomalib's {model.title}: {'cannot be loaded' if model.not_loadable else 'checkpoints of every format'}",
+            tags=model.tags,
+            metadata=model.metadata,
+            extra="anomalib",
+            replaces=name in model.host_names,
+        )
+        for model in (*MODELS, GONE)
+        for name in model.names
+    ]
+    generic = Entry(
+        "vision_anomalib_checkpoint",
+        f"{_MODELS}.anomalib_detector:AnomalibDetector",
+        "Any checkpoint that anomalib trained or exported, told by its content",
+        tags=("vision", "deep", "backend", "anomalib", "pixel_map"),
+        metadata={"backend": "anomalib", "requires_checkpoint": True},
+        extra="anomalib",
+        replaces=True,
+    )
+    return [generic, *rows]
