@@ -22,7 +22,14 @@ def test_json_holds_versions_plugins_rows_seams_and_extras() -> None:
     assert waiting == (set() if find_spec("torch") else needs_torch)
     assert "mvtec_loco" in {row["name"] for row in report["rows"]}
     assert [source["failure"] for source in report["plugins"]] == [None] * len(report["plugins"])
-    assert {extra["name"] for extra in report["extras"]} == {"anomalib", "clip", "headless", "large", "report"}
+    assert {extra["name"] for extra in report["extras"]} == {
+        "anomalib",
+        "clip",
+        "exports",
+        "headless",
+        "large",
+        "report",
+    }
 
 
 def test_a_missing_extra_shows_its_cure() -> None:
