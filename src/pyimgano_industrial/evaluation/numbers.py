@@ -32,21 +32,22 @@ class Found:
     curves: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
-def numbers_of(tally: Tally, settings: Settings, *, threshold: float | None) -> Found:
+def numbers_of(tally: Tally, settings: Settings, *, threshold: float | None, curves: bool = True) -> Found:
     """Return every number of the images that could be scored.
 
-    threshold: of image scores. Raises nothing for what cannot be computed: it is a gap.
+    threshold: of image scores; curves: with curves to draw, which take another pass over the scores.
+    Raises nothing for what cannot be computed: it is a gap.
     """
     found = Found()
     rows = [row for row in tally.rows if row.error is None]
     _images(found, rows, settings, threshold)
     if tally.pixels is not None:
-        _pixels(found, tally, settings)
+        _pixels(found, tally, settings, curves=curves)
     else:
         limits = [f"aupro@{limit:g}" for limit in settings.limits]
         _gap(found, ("pixel_auroc", "pixel_ap", "seg_f1", "seg_f1_best", *limits), tally.no_pixels or "")
     if settings.protocol == "mvtec_loco":
-        _spro(found, tally, settings)
+        _spro(found, tally, settings, curves=curves)
     return found
 
 
@@ -144,7 +145,7 @@ def _arrays(rows: Sequence[ImageRow]) -> tuple[NDArray[np.float64], NDArray[np.i
 # Maps.
 
 
-def _pixels(found: Found, tally: Tally, settings: Settings) -> None:
+def _pixels(found: Found, tally: Tally, settings: Settings, *, curves: bool) -> None:
     assert tally.pixels is not None
     names = [f"aupro@{limit:g}" for limit in settings.limits]
     try:
@@ -167,8 +168,9 @@ def _pixels(found: Found, tally: Tally, settings: Settings) -> None:
         count = sum(size[0] <= area and (size[1] is None or area <= size[1]) for area in areas)
         numbers = {f"aupro@{limit:g}": _number(one) for limit, one in (by_limit or {}).items()}
         found.by_size[size_name(size)] = Group(0, count, numbers, None if by_limit else "no defect of this size")
-    curves = tally.pixels.curves()
-    found.curves |= {"pixel_roc": np.array(curves["roc"]), "pro": np.array(curves["pro"])}
+    if curves:
+        drawn = tally.pixels.curves()
+        found.curves |= {"pixel_roc": np.array(drawn["roc"]), "pro": np.array(drawn["pro"])}
 
 
 def _of_report(report: PixelReport, drawn: Mapping[str, Interval]) -> Numbers:
@@ -184,7 +186,7 @@ def _of_report(report: PixelReport, drawn: Mapping[str, Interval]) -> Numbers:
     return numbers
 
 
-def _spro(found: Found, tally: Tally, settings: Settings) -> None:
+def _spro(found: Found, tally: Tally, settings: Settings, *, curves: bool) -> None:
     names = [f"au_spro@{limit:g}" for limit in settings.spro_limits]
     if tally.spro is None:
         _gap(found, names, tally.no_pixels or "")
@@ -207,7 +209,8 @@ def _spro(found: Found, tally: Tally, settings: Settings) -> None:
         count = sum(defect in row.defects for row in rows)
         own = {f"au_spro@{limit:g}": _number(one) for limit, one in by_limit.items()}
         found.by_defect[defect] = Group(normal, count, own)
-    found.curves |= {f"spro/{kind}": np.array(points) for kind, points in tally.spro.curves().items()}
+    if curves:
+        found.curves |= {f"spro/{kind}": np.array(points) for kind, points in tally.spro.curves().items()}
 
 
 # Helpers.

@@ -76,7 +76,7 @@ def _measured(fitted: Any, request: Any) -> dict[str, Any]:
             scorer.add(sample, result)
         tally = scorer.finish()
         image = None if thresholds.image is None else thresholds.image.threshold
-        found = numbers_of(tally, chosen, threshold=image)
+        found = numbers_of(tally, chosen, threshold=image, curves=False)
     finally:
         scorer.close()
     groups = {
