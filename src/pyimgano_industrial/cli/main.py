@@ -12,7 +12,7 @@ from pyimgano_industrial import __version__
 from pyimgano_industrial.core.errors import IndustrialError
 
 # Command -> the module with add_parser(subparsers) and run(args); imported for help and use only.
-_COMMANDS = ("status", "check", "demo", "evaluate", "report", "compare", "submit", "exec")
+_COMMANDS = ("status", "check", "demo", "evaluate", "report", "compare", "submit", "drift", "exec")
 
 _EPILOG = """\
 exit codes: 0 done, 1 the command found a fault, 2 wrong arguments or input, 130 interrupted

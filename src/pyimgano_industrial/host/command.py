@@ -12,5 +12,5 @@ def apply(host: ModuleType) -> None:
     expect(host, "_load_command_main", "module_path")
     expect(host, "_COMMANDS")["industrial"] = (
         "pyimgano_industrial.cli.main",
-        "Industrial inspection: status, check, demo, evaluate, report, compare, submit, exec.",
+        "Industrial inspection: status, check, demo, evaluate, report, compare, submit, drift, exec.",
     )

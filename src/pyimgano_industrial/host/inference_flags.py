@@ -1,14 +1,19 @@
-"""The flags --roi and --on-error of the host's commands, and what a run of a command measures."""
+"""The flags --roi, --on-error and --drift-profile of the host's commands, and what a run of a command measures."""
 
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pyimgano_industrial.inference.latency import Latency
 from pyimgano_industrial.inference.rois import RoiLike, parse_roi
 
+if TYPE_CHECKING:
+    from pyimgano_industrial.host.drift import Watcher
+
 roi: RoiLike | None = None
+drift: Watcher | None = None
 roi_text: str | None = None
 map_names: list[str] = []  # of the images whose maps give the pixel threshold
 latency = Latency()
@@ -17,8 +22,8 @@ can_report = False  # whether the command has --on-error
 
 def reset() -> None:
     """Return to the defaults, at the start of every command."""
-    global roi, roi_text, latency, can_report
-    roi, roi_text, latency, can_report = None, None, Latency(), False
+    global roi, roi_text, latency, can_report, drift
+    roi, roi_text, latency, can_report, drift = None, None, Latency(), False, None
     map_names.clear()
 
 
@@ -39,6 +44,15 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     can_report = "--continue-on-error" in options
     if can_report:
+        group.add_argument(
+            "--drift-profile",
+            action=_StoreDrift,
+            metavar="FILE",
+            help=(
+                "Compare every image with the profile that `pyimgano-industrial drift --fit` made; each record then "
+                "says under 'drift' what moved, since which image, and what to do"
+            ),
+        )
         group.add_argument(
             "--on-error",
             action=_StoreOnError,
@@ -61,6 +75,26 @@ class _StoreRoi(argparse.Action):
         global roi, roi_text
         try:
             roi, roi_text = parse_roi(values), values
+        except ValueError as error:
+            parser.error(f"{error}")
+        setattr(namespace, self.dest, values)
+
+
+class _StoreDrift(argparse.Action):
+    """Reads the profile, and keeps its monitor here."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,  # noqa: ARG002 - argparse's signature
+    ) -> None:
+        global drift
+        from pyimgano_industrial.host.drift import Watcher
+
+        try:
+            drift = Watcher(Path(values))
         except ValueError as error:
             parser.error(f"{error}")
         setattr(namespace, self.dest, values)

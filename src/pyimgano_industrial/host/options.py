@@ -10,6 +10,8 @@ from typing import Any
 from pyimgano_industrial.core.entry import Row
 from pyimgano_industrial.core.errors import UnknownNameError
 from pyimgano_industrial.core.lazy import resolve
+from pyimgano_industrial.host import settings
+from pyimgano_industrial.host.chains import chosen
 from pyimgano_industrial.host.contract import expect, rebind
 from pyimgano_industrial.host.presets import preset_rows
 
@@ -22,6 +24,9 @@ def apply(host: ModuleType) -> None:
     def resolve_preset_kwargs(
         preset: str | None, model_name: str, *, default_knn_backend: Callable[[], str] | None = None
     ) -> dict[str, Any]:
+        settings.chain = chosen(preset)
+        if settings.chain is not None:
+            return {}
         row = _rows().get(preset or "")
         if row is not None:
             return keywords(row, model_name)
@@ -34,7 +39,7 @@ def apply(host: ModuleType) -> None:
 
 def preset_names() -> list[str]:
     """Return the plugins' values for --preset."""
-    return sorted(_rows())
+    return sorted({**_rows(), **{row.name: row for row in preset_rows("chain")}})
 
 
 def keywords(row: Row, model_name: str) -> dict[str, Any]:

@@ -45,9 +45,17 @@ def extend(parser: argparse.ArgumentParser) -> None:
             )
         elif action.dest == "preset" and action.choices is not None:
             _add_choices(action, preset_names())
+            action.choices = OrFiles(action.choices)
     tiling_flags.add(parser)
     threshold_flags.add(parser)
     inference_flags.add(parser)
+
+
+class OrFiles(list[str]):
+    """The names to choose from, in help and errors; a file .json, which holds a chain, may be named as well."""
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or f"{name}".endswith(".json")
 
 
 def _add_choices(action: argparse.Action, names: Sequence[str]) -> None:

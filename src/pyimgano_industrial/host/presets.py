@@ -13,7 +13,8 @@ from pyimgano_industrial.core.lazy import resolve
 from pyimgano_industrial.host.contract import expect
 from pyimgano_industrial.plugins.manager import plugins
 
-PresetKind = Literal["model", "options", "defects", "preprocessing"]
+PresetKind = Literal["model", "options", "defects", "preprocessing", "chain"]
+_CHAIN_KEY = "preprocessing.illumination_contrast"  # under which the host's configurations keep preprocessing
 
 
 def apply(host: ModuleType) -> None:
@@ -31,7 +32,8 @@ def apply(host: ModuleType) -> None:
 def add(catalogue: dict[str, Any], preset_class: type, kind: str) -> None:
     """Add the rows of one kind to a catalogue of the host, as instances of the class that the host keeps there."""
     lazy = type(f"Lazy{preset_class.__name__}", (LazyPreset, preset_class), {})
-    catalogue.update({row.name: lazy(row) for row in preset_rows(kind)})
+    rows = preset_rows(kind) + (preset_rows("chain") if kind == "preprocessing" else [])
+    catalogue.update({row.name: lazy(row) for row in rows})
 
 
 def preset_rows(kind: str) -> list[Row]:
@@ -59,7 +61,7 @@ class LazyPreset:
             requires_extras=(row.entry.extra,) if row.entry.extra else (),
             deployable=True,
             entrypoint=None,
-            config_key=row.entry.metadata.get("config_key"),
+            config_key=row.entry.metadata.get("config_key", _CHAIN_KEY if _is_chain(row) else None),
         )
 
     @property
@@ -73,9 +75,14 @@ class LazyPreset:
 
     @property
     def payload(self) -> Mapping[str, Any]:
-        return dict(self._target)
+        chain = _is_chain(vars(self)["_row"])
+        return {"enabled": True, "chain": dict(self._target)} if chain else dict(self._target)
 
     @property
     def _target(self) -> Mapping[str, Any]:
         target: Mapping[str, Any] = resolve(vars(self)["_row"])
         return target
+
+
+def _is_chain(row: Row) -> bool:
+    return bool(row.entry.metadata.get("preset") == "chain")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from pyimgano_industrial.presets.chains import Chain
 
 missing_masks: Literal["error", "allow"] = "error"
 tiling: dict[str, Any] = {}  # keyword arguments of TiledDetector
 resized: set[tuple[tuple[int, int], tuple[int, int]]] = set()  # (H, W) of files and of the arrays made of them
+chain: Chain | None = None  # what --preset names, where it names one
 thresholds: dict[str, Any] = {}  # method, target_fpr, how, report, and the host's quantile where it was given
 
 _TILING = "industrial_tiling_"
@@ -16,8 +20,9 @@ _THRESHOLDS = "industrial_thresholds_"
 
 def reset() -> None:
     """Return to the defaults, at the start of every command."""
-    global missing_masks
+    global missing_masks, chain
     missing_masks = "error"
+    chain = None
     tiling.clear()
     resized.clear()
     thresholds.clear()

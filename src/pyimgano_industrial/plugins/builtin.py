@@ -9,6 +9,7 @@ from pyimgano_industrial.plugins.spec import hookimpl
 _DATASETS = "pyimgano_industrial.datasets"
 _MODELS = "pyimgano_industrial.models"
 _CLIP_TAGS = ("vision", "deep", "clip", "openclip", "backend", "pixel_map", "training-free")
+_PRESETS = "pyimgano_industrial.presets"
 
 
 @hookimpl
@@ -44,7 +45,39 @@ def pyimgano_models() -> list[Entry]:
 
 @hookimpl
 def pyimgano_presets() -> list[Entry]:
-    return []
+    chains = (
+        (
+            "industrial-camera-profile",
+            "CAMERA_PROFILE",
+            "Brings images back to the profile of the good ones; begin here",
+        ),
+        ("industrial-clahe", "CLAHE", "Local contrast, limited"),
+        ("industrial-clean", "CLEAN", "Less of a codec's blocks and of noise"),
+        ("industrial-exposure", "EXPOSURE", "One brightness and contrast for every image"),
+        ("industrial-flat-light", "FLAT_LIGHT", "Slow light divided out"),
+        ("industrial-glare", "GLARE", "Glare filled from what surrounds it"),
+        ("industrial-gray-world", "GRAY_WORLD", "Blind white balance by the mean: not for coloured parts"),
+        ("industrial-homomorphic", "HOMOMORPHIC", "Slow light weighed down"),
+        (
+            "industrial-illumination-contrast",
+            "ILLUMINATION_CONTRAST",
+            "As illumination-contrast-balanced, several times faster",
+        ),
+        ("industrial-max-rgb", "MAX_RGB", "Blind white balance by the maximum"),
+        ("industrial-retinex", "RETINEX", "Multi-scale retinex on intensity"),
+        ("industrial-shades-of-gray", "SHADES_OF_GRAY", "Blind white balance by a Minkowski mean"),
+    )
+    return [
+        Entry(name, f"{_PRESETS}.catalog:{target}", summary, tags=("camera",), metadata={"preset": "chain"})
+        for name, target, summary in chains
+    ]
+
+
+@hookimpl
+def pyimgano_wrappers() -> list[Entry]:
+    return [
+        Entry("industrial_preset", f"{_PRESETS}.detector:PresetDetector", "Any detector behind a chain of image steps"),
+    ]
 
 
 def _clip(name: str, target: str, summary: str) -> Entry:

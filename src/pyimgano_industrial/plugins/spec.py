@@ -34,6 +34,8 @@ def pyimgano_presets() -> Iterable[Entry]:
     "options":       {model name or "*": {keyword: value}}, a value of the host's --preset
     "defects":       the host's defects payload
     "preprocessing": the host's preprocessing payload, with metadata["config_key"]
+    "chain":         {"name": ..., "steps": [{"step": name, option: value}, ...]}, a value of --preset for any model
+                     and a preprocessing scheme; see `pyimgano_industrial.presets`
     """
     return ()
 

@@ -23,8 +23,8 @@ RETINEX = {"name": "industrial-retinex", "steps": [{"step": "retinex"}]}
 CLAHE = {"name": "industrial-clahe", "steps": [{"step": "clahe"}]}
 CLEAN = {"name": "industrial-clean", "steps": [{"step": "deblock"}, {"step": "denoise"}]}
 GLARE = {"name": "industrial-glare", "steps": [{"step": "mask_glare"}]}
-BALANCED = {
-    "name": "industrial-balanced",
+ILLUMINATION_CONTRAST = {
+    "name": "industrial-illumination-contrast",
     "steps": [
         {"step": "gray_world"},
         {"step": "homomorphic", "cutoff": 0.25, "gamma_low": 0.8, "gamma_high": 1.2},
@@ -37,7 +37,7 @@ CHAINS: dict[str, Mapping[str, Any]] = {
     f"{one['name']}": one
     for one in (
         CAMERA_PROFILE, GRAY_WORLD, MAX_RGB, SHADES_OF_GRAY, EXPOSURE, FLAT_LIGHT, HOMOMORPHIC, RETINEX, CLAHE, CLEAN,
-        GLARE, BALANCED,
+        GLARE, ILLUMINATION_CONTRAST,
     )
 }  # fmt: skip
 

@@ -18,7 +18,7 @@ class Measurement:
     contrast:     log2 of the exponent that turns the profile's values into the image's: above 0 is harder
     illumination: stops between the brightest and the darkest place of the light, beside the profile's
     glare:        share of pixels next to full scale, 0..1
-    noise:        standard deviation, grey levels of 255
+    noise:        standard deviation, grey levels of 255, as it is once the exposure is brought back
     sharpness:    log2 of fine over middling contrast
     compression:  log2 of the steps at the borders of 8 x 8 blocks over those elsewhere
     usable:       False for an image that shows no light: black, saturated or next to it. Its exposure is then -8 or 8

@@ -227,7 +227,7 @@ def _measured(seen: _Seen, light: Light | None) -> Measurement:
         contrast=found["contrast"],
         illumination=found["illumination"],
         glare=seen.glare,
-        noise=255 * seen.noise,
+        noise=255 * seen.noise * (1.0 if light is None else float(np.exp(light.exposure))),
         sharpness=seen.sharpness,
         compression=seen.compression,
         usable=light is not None,

@@ -27,7 +27,8 @@ class Watch:
     """
 
     def __init__(self, good: Iterable[float], *, seed: int = 0) -> None:
-        self._pool = sorted(good)
+        self._good = sorted(good)
+        self._pool = [*self._good]
         self._joined = 0
         self._random = np.random.default_rng(seed)
         self._winnings = np.zeros((2, len(_EXPONENTS)))  # rising, falling
@@ -59,6 +60,7 @@ class Watch:
             self._joined += 1
 
     def start_again(self) -> None:
-        """Forget the bets so far."""
+        """Forget the bets and the stream so far."""
         self._winnings[:] = 0
+        self._pool, self._joined = [*self._good], 0
         self.steady = True

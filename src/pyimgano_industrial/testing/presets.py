@@ -8,7 +8,7 @@ from pyimgano_industrial.core.entry import Row
 from pyimgano_industrial.core.lazy import resolve
 from pyimgano_industrial.plugins.manager import plugins
 
-_KEYS = {"model": {"model", "kwargs"}, "options": set(), "defects": set(), "preprocessing": set()}
+_KEYS = {"model": {"model", "kwargs"}, "options": set(), "defects": set(), "preprocessing": set(), "chain": {"steps"}}
 
 
 class PresetContract:
