@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acme import save, write_bolts
+from pictures import part, stored
 from pyimgano_industrial.datasets import MVTecAD2
 
 SIZE = (60, 80)  # rows, columns
@@ -30,6 +31,7 @@ def write_all(root: Path) -> Path:
     _ksdd2(root / "ksdd2")
     write_bolts(root / "bolts")
     _images(root / "good_parts", 300, seed=500)
+    _line(root / "line3")
     return root
 
 
@@ -40,6 +42,14 @@ def _mvtec(root: Path, category: str, *, defect: str, fit: int = 6) -> Path:
     _images(folder / "test" / defect, 4, seed=200, spot=True)
     _masks(folder / "ground_truth" / defect, [f"{number:03}_mask.png" for number in range(4)])
     return folder
+
+
+def _line(folder: Path) -> None:
+    """Sixty good images, and fifty of today, of which all from the twentieth on are darker."""
+    for index in range(60):
+        save(stored(part(index)), folder / f"good/{index:03}.png")
+    for index in range(50):
+        save(stored(part(500 + index) * np.float32(1 if index < 20 else 0.8)), folder / f"today/{index:03}.png")
 
 
 def _btad(folder: Path) -> None:

@@ -96,7 +96,7 @@ class Curve:
         return np.rint(rows * (bins - 1)).astype(np.uint8 if bins == 256 else np.uint16)
 
 
-Estimate = Callable[[Histogram], Curve]
+Estimate = Curve | Callable[[Histogram], Curve]  # a curve that no image decides, or what decides it
 
 
 def apply_curves(image: Image, estimates: list[Estimate]) -> Image:
@@ -107,17 +107,19 @@ def apply_curves(image: Image, estimates: list[Estimate]) -> Image:
     check_image(image)
     if image.dtype == np.float32:
         for estimate in estimates:
-            image = _bend(image, estimate(Histogram.of(image)))
+            image = _bend(image, estimate if isinstance(estimate, Curve) else estimate(Histogram.of(image)))
         return image
-    histogram = Histogram.of(image)
-    channels, bins = histogram.counts.shape
+    channels, bins = 1 if image.ndim == 2 else image.shape[2], _BINS[f"{image.dtype}"]
+    histogram: Histogram | None = None
     table: NDArray[Any] | None = None
     for estimate in estimates:
-        if table is None:
-            table = estimate(histogram).table(channels, bins)
-            continue
-        own = estimate(histogram.through(table)).table(channels, bins)
-        table = np.take_along_axis(own, table.astype(np.intp), axis=1)
+        if isinstance(estimate, Curve):
+            curve = estimate
+        else:
+            histogram = histogram or Histogram.of(image)
+            curve = estimate(histogram if table is None else histogram.through(table))
+        own = curve.table(channels, bins)
+        table = own if table is None else np.take_along_axis(own, table.astype(np.intp), axis=1)
     return image.copy() if table is None else look_up(image, table)
 
 

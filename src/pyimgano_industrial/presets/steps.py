@@ -35,7 +35,6 @@ STEPS: dict[str, Callable[..., Image]] = {
 }
 # Steps that the histogram decides: neighbours among them are fused.
 _CURVES: dict[str, Callable[..., Any]] = {
-    "gamma": tone.gamma_curve,
     "gray_world": white.gray_world_curve,
     "match_exposure": tone.match_exposure_curve,
     "max_rgb": white.max_rgb_curve,
@@ -83,6 +82,8 @@ class Step:
     @property
     def curve(self) -> Estimate | None:
         """What the step does to a sample, given the histogram; None for a step that needs more of the image."""
+        if self.name == "gamma":
+            return tone.gamma_curve(**self.options)
         return partial(_CURVES[self.name], **self.options) if self.name in _CURVES else None
 
     def to_dict(self) -> dict[str, Any]:

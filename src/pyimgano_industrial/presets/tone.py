@@ -12,7 +12,7 @@ from pyimgano_industrial.presets.pixels import Image, PresetError, check_image, 
 
 def gamma(image: Image, *, gamma: float) -> Image:
     """Raise values, 0..1, to the power `gamma`: above 1 darkens, below 1 brightens."""
-    return apply_curves(image, [lambda histogram: gamma_curve(histogram, gamma=gamma)])
+    return apply_curves(image, [gamma_curve(gamma=gamma)])
 
 
 def match_exposure(image: Image, *, target: float = 0.45, most: float = 4.0) -> Image:
@@ -63,8 +63,8 @@ def clahe(image: Image, *, clip_limit: float = 2.0, tiles: int = 8) -> Image:
     return coloured
 
 
-def gamma_curve(histogram: Histogram, *, gamma: float) -> Curve:  # noqa: ARG001 - every curve is given one
-    """Return the curve of `gamma`."""
+def gamma_curve(*, gamma: float) -> Curve:
+    """Return the curve of `gamma`, which no image decides."""
     check_positive("gamma", gamma, most=20)
     return Curve(gamma=gamma)
 

@@ -60,7 +60,7 @@ def reference_white(image: Image, *, patch: Sequence[int], target: Sequence[floa
     wanted = np.full(3, found.mean()) if target is None else np.asarray(target, np.float64)
     if wanted.shape != (3,) or not (wanted > 0).all() or wanted.max() > 1:
         raise PresetError(f"target must be three numbers above 0 and at most 1, red, green and blue; got {target}")
-    return apply_curves(image, [lambda _: Curve(gain=tuple((wanted / found).tolist()))])
+    return apply_curves(image, [Curve(gain=tuple((wanted / found).tolist()))])
 
 
 def gray_world_curve(histogram: Histogram) -> Curve:
