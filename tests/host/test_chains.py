@@ -120,3 +120,13 @@ def test_a_missing_profile_is_an_error_of_the_command(line: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 2
     assert "profile not found: none.json" in done.stderr
+
+
+def test_the_evaluation_command_puts_its_models_behind_a_chain_and_refuses_tiles_beside_it() -> None:
+    from pyimgano_industrial.evaluation.results import ModelSpec
+    from pyimgano_industrial.host.evaluation import Maker, ModelError
+
+    spec = ModelSpec("any", "vision_pixel_mean_absdiff_map", preset="industrial-clahe")
+    assert isinstance(Maker(0)(spec), PresetDetector)
+    with pytest.raises(ModelError, match="--preset industrial-clahe works on whole images"):
+        Maker(0)(ModelSpec("any", "vision_pixel_mean_absdiff_map", preset="industrial-clahe", tiling={"tile_size": 64}))

@@ -10,8 +10,10 @@ from pyimgano_industrial.core.errors import IndustrialError, closest
 from pyimgano_industrial.core.lazy import resolve
 from pyimgano_industrial.datasets.folder import FolderDataset
 from pyimgano_industrial.evaluation.results import ModelSpec
+from pyimgano_industrial.host.chains import chosen
 from pyimgano_industrial.host.manifests import ManifestDataset
 from pyimgano_industrial.plugins.manager import plugins
+from pyimgano_industrial.presets.detector import PresetDetector
 
 MANIFEST = "manifest"
 
@@ -35,7 +37,15 @@ class Maker:
 
         name, kwargs = _resolved(spec)
         seed_everything(self.seed)
-        return create_model(name, **kwargs)
+        detector, own = create_model(name, **kwargs), chosen(spec.preset)
+        if own is None:
+            return detector
+        if spec.tiling:
+            raise ModelError(
+                f"--preset {spec.preset} works on whole images, which the --tile-... flags of this command do not "
+                f"leave to it; leave one of them out"
+            )
+        return PresetDetector(detector=detector, preset=own)
 
 
 @dataclass(frozen=True)
