@@ -41,6 +41,12 @@ NOT_RUN = {
     "pip install .": "test_install.py installs the example",
     "python -m tox run -e bench": "tests/benchmarks/startup.py, by tox",
     "pyimgano-industrial demo": "tests/demo and tests/cli",
+    'pip install "pyimgano-industrial[clip]"': "tox -e clip",
+    'pyimgano-infer --model vision_openclip_prompt_patch --model-kwargs \'{"class_name": "metal nut"}\' \\': (
+        "tests/models/openclip/test_commands.py, with random weights"
+    ),
+    "pyimgano-infer --model vision_openclip_few_shot --model-kwargs "
+    '\'{"class_name": "metal nut", "lighting": true}\' \\': "the same",
 }
 
 _FENCE = re.compile(r"^``` ?(?P<language>[^\n]+)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -70,11 +70,24 @@ def check_anomalib_checkpoint(folder: Path, shown: str) -> None:
     assert 170 <= x < 222
 
 
+def check_zero_shot(folder: Path, shown: str) -> None:
+    """It says that its weights are random, and the dent at the right end stands out of the few-shot map."""
+    assert {path.name for path in folder.iterdir()} == {"map.npy"}
+    assert "it says: ViT-B-32 has random weights: its scores mean nothing" in shown
+    anomaly_map = np.load(folder / "map.npy")
+    assert anomaly_map.shape == (120, 320)
+    y, x = np.unravel_index(anomaly_map.argmax(), anomaly_map.shape)
+    assert 20 <= y <= 100
+    assert x >= 255
+
+
+NEEDS = {"anomalib_checkpoint.py": "anomalib", "zero_shot.py": "open_clip"}  # tox environments of their own
 CHECKS = {
     "anomalib_checkpoint.py": check_anomalib_checkpoint,
     "infer_arrays.py": check_infer_arrays,
     "threshold.py": check_threshold,
     "tiling_4k.py": check_tiling_4k,
+    "zero_shot.py": check_zero_shot,
 }
 
 
@@ -85,7 +98,7 @@ def test_every_example_has_a_check() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CHECKS)
 def test_an_example_runs_and_writes_its_files(name: str, tmp_path: Path) -> None:
-    if name.startswith("anomalib"):
-        pytest.importorskip("anomalib")
+    if name in NEEDS:
+        pytest.importorskip(NEEDS[name])
     done = run(script("python"), str(EXAMPLES / name), cwd=tmp_path)
     CHECKS[name](tmp_path, done.stdout)

@@ -42,6 +42,25 @@ def value_attention(attention: nn.Module, tokens: Tensor) -> Tensor:
     )
 
 
+def both_attentions(attention: Any, tokens: Tensor, *, queries: int | None) -> tuple[Tensor, Tensor]:
+    """Return what an nn.MultiheadAttention gives, and V-V attention beside it, from values computed once.
+
+    queries: how many of the first tokens the plain result is for; None is all. tokens: (B, L, C), normed.
+    """
+    width, heads = attention.embed_dim, attention.num_heads
+    weight, bias = attention.in_proj_weight, attention.in_proj_bias
+    if queries is None:
+        query, key, value = functional.linear(tokens, weight, bias).chunk(3, dim=-1)
+    else:
+        query = functional.linear(tokens[:, :queries], weight[:width], bias[:width])
+        key, value = functional.linear(tokens, weight[width:], bias[width:]).chunk(2, dim=-1)
+    split = [part.unflatten(-1, (heads, -1)).transpose(1, 2) for part in (query, key, value)]
+    plain, beside = (
+        functional.scaled_dot_product_attention(*three).transpose(1, 2).flatten(2) for three in (split, [split[2]] * 3)
+    )
+    return attention.out_proj(plain), attention.out_proj(beside)
+
+
 def pooled_values(pool: nn.Module, tokens: Tensor, *, positions: Tensor) -> Tensor:
     """Return V-V attention of a ResNet's attention pool at every position; tokens: (B, 1 + P, C), the mean first."""
     part: Any = pool

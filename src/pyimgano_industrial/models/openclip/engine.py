@@ -64,17 +64,21 @@ class Engine:
         self._mean = torch.tensor(mean, device=self.device).view(1, 3, 1, 1)
         self._deviation = torch.tensor(deviation, device=self.device).view(1, 3, 1, 1)
         self.logit_scale = float(self._model.logit_scale.exp())
+        self._texts: dict[str, NDArray[np.float32]] = {}
+        self._print: str | None = None
         self._forward: Any = torch.compile(self._tower.__call__) if settings.compile else self._tower
 
     def text(self, prompts: Prompts) -> NDArray[np.float32]:
         """Return one feature a class (classes, D), of length 1: the mean of its sentences' features of length 1."""
-        with torch.inference_mode():
+        if prompts.digest not in self._texts:
             means = [np.mean(_unit(one), axis=0) for one in self.sentences(prompts)]
-            return _unit(np.stack(means)).astype(np.float32)
+            self._texts[prompts.digest] = _unit(np.stack(means)).astype(np.float32)
+        return self._texts[prompts.digest]
 
     def sentences(self, prompts: Prompts) -> list[NDArray[np.float32]]:
         """Return each class's features (sentences, D) as the text tower gives them; kept in memory and on disk."""
-        key = sha256(f"{self.settings.name}|{self._fingerprint()}|{prompts.digest}".encode()).hexdigest()
+        self._print = self._print or f"{self.settings.name}|{self._fingerprint()}"
+        key = sha256(f"{self._print}|{prompts.digest}".encode()).hexdigest()
         flat = remembered(key, lambda: self._encode([one for group in prompts.classes for one in group]))
         ends = np.cumsum([len(group) for group in prompts.classes])
         return np.split(flat, ends[:-1])
@@ -169,7 +173,7 @@ class Engine:
     def _windows(self, start: Tensor | None, pixels: Tensor, side: int) -> Tensor:
         assert start is not None
         grid = (pixels.shape[-2] // self.patch, pixels.shape[-1] // self.patch)
-        patches = torch.from_numpy(windows(grid, side)).to(self.device)
+        patches = torch.tensor(windows(grid, side), device=self.device)
         step = max(1, _WINDOW_TOKENS // (len(start) * (side * side + 1)))
         return torch.cat([_normal(self._tower.windows(start, part)) for part in patches.split(step)], dim=1)
 

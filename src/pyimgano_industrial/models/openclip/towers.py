@@ -1,8 +1,9 @@
 """The image towers of open_clip, run block by block so that patches can be read on the way.
 
 Nothing is patched and no hook is set: a tower's own modules are called in the order in which its forward calls them,
-so that the class feature equals `encode_image` bit for bit at the model's own size. Beside them runs the dual path:
-the residual stream of the first block plus the V-V attention of every block, without the MLPs.
+so that a plain pass equals `encode_image` bit for bit at the model's own size. The dual path begins at the first block
+that is read: the residual stream before it, plus the V-V attention of every block from there on, without the MLPs. In
+open_clip's standard blocks both attentions then share their projections, which changes nothing but rounding.
 """
 
 from __future__ import annotations
@@ -15,7 +16,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pyimgano_industrial.models.clip_settings import ClipError
-from pyimgano_industrial.models.openclip.attention import pooled_values, residual, value_attention
+from pyimgano_industrial.models.openclip.attention import (
+    both_attentions,
+    pooled_values,
+    residual,
+    value_attention,
+)
 
 
 @dataclass
@@ -92,7 +98,16 @@ class NativeViT:
         start = torch.cat([first, patches], dim=1)
         start = start + resampled(visual.positional_embedding, self._grid, grid).to(start.dtype)
         stream = visual.ln_pre(visual.patch_dropout(start))
-        stream, duals, plains = _run(self._blocks, stream, taps, dual=dual, plain=plain, call=self._block, norm="ln_1")
+        stream, duals, plains = _run(
+            self._blocks,
+            stream,
+            taps,
+            dual=dual,
+            plain=plain,
+            call=self._block,
+            norm="ln_1",
+            class_alone=visual.pool_type == "tok",
+        )
         return Tokens(
             whole=self._pooled(stream),
             dual=[self._projected(one) for one in duals],
@@ -236,21 +251,44 @@ def visual_norm_is_last(visual: Any) -> bool:
 
 
 def _run(
-    blocks: list[Any], stream: Tensor, taps: tuple[int, ...], *, dual: bool, plain: bool, call: Any, norm: str
+    blocks: list[Any],
+    stream: Tensor,
+    taps: tuple[int, ...],
+    *,
+    dual: bool,
+    plain: bool,
+    call: Any,
+    norm: str,
+    class_alone: bool = False,
 ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-    """Run the blocks; return the last stream, and the dual and the plain stream after each tapped block."""
+    """Run the blocks; return the last stream, and the dual and the plain stream after each tapped block.
+
+    class_alone: whether the last stream may be the class token's only, where nothing else is read of it.
+    """
     duals, plains, beside = [], [], stream
     for number, block in enumerate(blocks, start=1):
-        if dual and number <= max(taps):
-            change = value_attention(block.attn, getattr(block, norm)(stream))
+        if not dual or not taps[0] <= number <= taps[-1]:
+            stream = call(block, stream)
+        else:
+            beside = stream if number == taps[0] else beside
+            if type(block).__name__ == "ResidualAttentionBlock" and block.attn.in_proj_bias is not None:
+                alone = class_alone and not plain and number == len(blocks)
+                stream, change = _paired(block, stream, queries=1 if alone else None)
+            else:
+                change = value_attention(block.attn, getattr(block, norm)(stream))
+                stream = call(block, stream)
             beside = beside + residual(block, change)
-        stream = call(block, stream)
         if number in taps:
-            if dual:
-                duals.append(beside)
-            if plain:
-                plains.append(stream)
+            duals += [beside] if dual else []
+            plains += [stream] if plain else []
     return stream, duals, plains
+
+
+def _paired(block: Any, stream: Tensor, *, queries: int | None) -> tuple[Tensor, Tensor]:
+    """Return a block's output and its V-V attention, sharing what both need; equal to the block up to rounding."""
+    plain, change = both_attentions(block.attn, block.ln_1(stream), queries=queries)
+    stream = stream[:, :queries] + block.ls_1(plain)
+    return stream + block.ls_2(block.mlp(block.ln_2(stream))), change
 
 
 def _is_pre_norm(block: Any) -> bool:
