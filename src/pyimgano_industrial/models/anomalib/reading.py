@@ -78,12 +78,13 @@ def _refusal(path: Path) -> str:
 
 
 def _other_objects(path: Path) -> list[str]:
-    """Return the names of the classes and functions outside the list, from the pickle's text alone."""
+    """Return the names of the classes and functions outside the list, from the pickle's text alone; models first."""
     from anomalib.utils.serialization import anomalib_safe_globals
 
     try:
         with anomalib_safe_globals(extra=_known_classes()):
-            return sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
+            found: list[str] = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+            return sorted(found, key=lambda name: (not name.startswith("anomalib.models.image."), name))
     except (RuntimeError, ValueError, pickle.UnpicklingError):
         return []  # the format before torch 1.6, whose names torch does not list
 
