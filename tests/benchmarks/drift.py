@@ -16,7 +16,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
@@ -30,16 +30,14 @@ from numpy.typing import NDArray
 from pyimgano_industrial.core.images import read_raw, read_rgb
 from pyimgano_industrial.core.progress import TerminalProgress
 from pyimgano_industrial.demo.scene import STRUCTURAL, render
-from pyimgano_industrial.evaluation.drift_proof import Condition, Trial, Way, WayResult, interval, measure_drift
+from pyimgano_industrial.evaluation import drift_ways
+from pyimgano_industrial.evaluation.drift_proof import Condition, Trial, Way, WayResult, measure_drift
+from pyimgano_industrial.evaluation.drift_table import UP_TO, to_markdown
 from pyimgano_industrial.evaluation.drifts import DRIFTS, PHOTOMETRIC, STRENGTHS
-from pyimgano_industrial.presets import CHAINS, CameraProfile, chain
-from pyimgano_industrial.presets.augmentation import CameraRobust
 
 SETS = ("cookie", "ballscrew", "generated")
 RATE = 0.05
 BANK = 1000  # patches
-UP_TO = (1, 2, 3)  # strengths up to which the false-positive rate is promised
-TIMES = 2.0
 GENERATED = {"fit": 60, "calibrate": 100, "good": 1000, "bad": 40}
 
 
@@ -66,7 +64,8 @@ def main() -> int:
 
 def ways() -> dict[str, Way]:
     """Return every way, the bare one first."""
-    return {way.name: way for way in (Way("none"), *_host_schemes(), *_presets(), *_ours())}
+    none, *ours = drift_ways.ways().values()
+    return {way.name: way for way in (none, *_host_schemes(), *ours)}
 
 
 def _host_schemes() -> Iterator[Way]:
@@ -82,26 +81,6 @@ def _host_schemes() -> Iterator[Way]:
         yield Way(
             f"pyimgano {scheme.name.removeprefix('illumination-contrast-')}", prepare=lambda _, chain=chain: chain
         )
-
-
-def _presets() -> Iterator[Way]:
-    """Yield this package's presets that know nothing of the line."""
-    for name in CHAINS:
-        if not chain(name).waits:
-            yield Way(name.removeprefix("industrial-"), prepare=lambda _, name=name: chain(name).apply)
-
-
-def _ours() -> Iterator[Way]:
-    """Yield what learns from the line's good images: the profile, variants of them, and both."""
-    yield Way("profile", prepare=_profile)
-    for strength in ("mild", "normal", "harsh"):
-        yield Way(f"variants {strength}", augment=CameraRobust(strength, seed=0), copies=2)
-    yield Way("profile + variants", prepare=_profile, augment=CameraRobust("normal", seed=0), copies=2)
-
-
-def _profile(good: Sequence[NDArray[np.uint8]]) -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]]:
-    profile = CameraProfile.fit(good)
-    return lambda image: profile.correct(image)[0]
 
 
 # The sets.
@@ -256,66 +235,9 @@ def show(args: argparse.Namespace) -> None:
 
 
 def _table(name: str, results: Sequence[WayResult]) -> None:
-    base = next(one for one in results if one.way == "none")
-    clean, full = base.conditions[0], name != "generated"
+    clean = results[0].conditions[0]
     print(f"### {name}\n\n{clean.good.size} good and {clean.bad.size} anomalous test images.\n")
-    head = ["way", "clean AUROC", "clean FPR", f"FPR, photometric 1-{max(UP_TO)}", f"less {TIMES:g} x clean"]
-    head += ["AUROC, drifted", "drop of AUROC", "less none's", "AU-PRO", "drop"] if full else []
-    head += [] if full else [f"AUROC, photometric 1-{max(UP_TO)}"]
-    print(f"| {' | '.join(head)} |\n| --- |{' ---: |' * (len(head) - 1)}")
-    for one in results:
-        print(f"| {' | '.join(_row(one, base, full=full))} |")
-    print()
-
-
-def _row(one: WayResult, base: WayResult, *, full: bool) -> list[str]:
-    first = one.conditions[0]
-    seen = [one.of(drift, strength) for drift in PHOTOMETRIC for strength in UP_TO]
-    flagged = np.stack([condition.flagged for condition in seen]).mean(axis=0)
-    gain = flagged - TIMES * base.conditions[0].flagged
-    cells = [one.way, f"{first.auroc:.3f}", f"{first.false_positives:.1%}"]
-    cells += [_share(flagged), _share(gain)]
-    if not full:
-        return [*cells, f"{np.mean([condition.auroc for condition in seen]):.3f}"]
-    drifted = np.mean([condition.auroc for condition in one.conditions[1:]])
-    cells += [f"{drifted:.3f}", _percent(one.drop("auroc")), _drops(one, base)]
-    return [*cells, f"{first.aupro:.3f}", _percent(one.drop("aupro"))]
-
-
-def _share(values: NDArray[Any]) -> str:
-    low, high = interval(lambda chosen: float(values[chosen].mean()), values.size)
-    return f"{values.mean():.1%} ({low:.1%} to {high:.1%})"
-
-
-def _drops(one: WayResult, base: WayResult) -> str:
-    """Return the drop of AUROC less that of the bare detector, paired by image, with its interval."""
-    good, bad = one.conditions[0].good.size, one.conditions[0].bad.size
-    found, bare = _wins(one), _wins(base)
-    rng = np.random.default_rng(0)
-    drawn = []
-    for _ in range(500):
-        rows, columns = rng.integers(0, good, good), rng.integers(0, bad, bad)
-        drawn.append(_drop(found, rows, columns) - _drop(bare, rows, columns))
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    whole = np.arange(good), np.arange(bad)
-    return f"{_drop(found, *whole) - _drop(bare, *whole):+.1%} ({low:+.1%} to {high:+.1%})"
-
-
-def _wins(one: WayResult) -> NDArray[np.float32]:
-    """Return for every condition and pair whether the anomalous image scores higher, (C, G, B); ties count half."""
-    pairs = [(c.bad[None] > c.good[:, None]) + 0.5 * (c.bad[None] == c.good[:, None]) for c in one.conditions]
-    return np.stack(pairs).astype(np.float32)
-
-
-def _drop(wins: NDArray[np.float32], rows: NDArray[Any], columns: NDArray[Any]) -> float:
-    good = np.bincount(rows, minlength=wins.shape[1]) / rows.size
-    bad = np.bincount(columns, minlength=wins.shape[2]) / columns.size
-    auroc = (wins @ bad.astype(np.float32)) @ good.astype(np.float32)
-    return float(np.mean((auroc[0] - auroc[1:]) / auroc[0]))
-
-
-def _percent(value: float | None) -> str:
-    return "" if value is None else f"{value:.1%}"
+    print(f"{to_markdown(results)}\n")
 
 
 if __name__ == "__main__":

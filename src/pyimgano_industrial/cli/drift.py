@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pyimgano_industrial.cli import drift_benchmark
 from pyimgano_industrial.core.errors import IndustrialError
 from pyimgano_industrial.core.images import read_rgb
 from pyimgano_industrial.core.progress import TerminalProgress
@@ -21,6 +22,10 @@ order of their names, and says what moved, by how much, since which image, and w
 
   pyimgano-industrial drift --profile line.json --fit good/
   pyimgano-industrial drift --profile line.json --input today/ --plot drift.png
+
+The third measures on labelled images what each preset, the profile and a fit on variants are worth under drift.
+
+  pyimgano-industrial drift --benchmark --root parts --category bolt --ways profile,profile+variants
 
 The exit code is 1 when something has moved, an image was rejected or could not be read.
 """
@@ -50,10 +55,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--plot", type=Path, metavar="FILE", help="draw every property over the images: png, pdf or svg"
     )
     parser.add_argument("--json", action="store_true", help="print JSON, with the measurement of every image")
+    drift_benchmark.add(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Fit, compare, or both; the exit code is 1 when something has moved or an image is of no use."""
+    if args.benchmark:
+        return drift_benchmark.run(args)
     if args.profile is None or (args.fit is None and args.input is None):
         raise DriftCommandError(
             "drift needs --profile FILE, and --fit DIR to make it or --input DIR to compare with it; see --help"
