@@ -77,6 +77,11 @@ def pyimgano_presets() -> list[Entry]:
 def pyimgano_wrappers() -> list[Entry]:
     return [
         Entry("industrial_preset", f"{_PRESETS}.detector:PresetDetector", "Any detector behind a chain of image steps"),
+        Entry(
+            "industrial_camera_robust",
+            f"{_PRESETS}.augmented_detector:AugmentedDetector",
+            "Any detector, fitted on good images and on variants of them in other light",
+        ),
     ]
 
 
