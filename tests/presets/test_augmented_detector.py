@@ -84,3 +84,10 @@ def test_what_cannot_be_is_an_error() -> None:
     shrink = AugmentedDetector(detector=Nearest(), augmentation=lambda image, *, index: image[index:])
     with pytest.raises(AugmentationError, match=r"must keep shape and dtype, \(32, 32, 3\) uint8; got \(31, 32, 3\)"):
         shrink.fit(good())
+
+
+def test_the_host_makes_it_by_name() -> None:
+    from pyimgano.models import create_model
+
+    made = create_model("industrial_camera_robust", detector=Nearest(), copies=1, strength="mild")
+    assert made.fit(good(2)).bank.shape == (4, 3)
