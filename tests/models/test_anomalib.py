@@ -45,9 +45,7 @@ TRAINED: dict[str, dict[str, Any]] = {
     "ReverseDistillation": {"backbone": "resnet18"},
     "EfficientAd": {},
     "Supersimplenet": {"backbone": "resnet18"},
-    "Cfa": {"backbone": "resnet18"},
     "Ganomaly": {"n_features": 4, "latent_vec_size": 8},
-    "Cflow": {"backbone": "resnet18", "layers": ["layer2"], "coupling_blocks": 2},
     "Dinomaly": {"encoder_name": "vit_small_patch14_dinov2"},
 }
 DEFAULT_SIZE = {"EfficientAd", "Dinomaly"}
