@@ -36,6 +36,7 @@ class Bench:
     folder: Path
     strides: Sequence[int]
     blends: Sequence[str]
+    warm: bool = False
     found: list[Row] = field(default_factory=list)
 
     def interleaved(self, tasks: dict[str, Row]) -> dict[str, list[Row]]:
@@ -51,6 +52,8 @@ class Bench:
         threads = "2" if name.endswith("2 threads") else "1"
         env = dict(os.environ, OMP_NUM_THREADS=threads, PYIMGANO_DISABLE_PLUGIN_AUTOLOAD="1")
         command = [self.pythons.get(name, sys.executable), str(RUN), json.dumps(task)]
+        if self.warm:
+            subprocess.run([sys.executable, "-c", "import numpy; numpy.ones(2**30)"], check=True)
         done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
         if done.returncode:
             row = {"gap": (done.stderr.strip().splitlines() or [f"ended with {done.returncode}"])[-1]}
@@ -68,12 +71,14 @@ def main() -> int:
     parser.add_argument("--blend", nargs="+", choices=list(PEERS), default=list(PEERS), help="of the case memory")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--python", nargs="+", default=[], metavar="NAME=PATH", help="interpreters of contenders")
+    parser.add_argument("--warm", action="store_true", help="touch 8 GiB before each run: on a virtual machine memory "
+                        "that nobody has used for a while is slow, whoever comes first")  # fmt: skip
     parser.add_argument("--scratch", type=Path, help="folder for files of 10 GiB; default the temporary one")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tiling-", dir=args.scratch) as folder:
         pythons = dict(one.split("=", 1) for one in args.python)
-        bench = Bench(args.rounds, pythons, Path(folder), args.stride, args.blend)
+        bench = Bench(args.rounds, pythons, Path(folder), args.stride, args.blend, args.warm)
         for case in args.case:
             CASES[case](bench)
     loads = [row["load"] for row in bench.found]
