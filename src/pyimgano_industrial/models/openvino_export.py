@@ -38,6 +38,7 @@ class OpenVinoRuntime:
                 f"{path} is damaged, or the weights that lie beside it are missing ({_first_line(error)}); "
                 f"export it again"
             ) from error
+        _fold_constants(model)
         outputs = {name: output for output in model.outputs for name in output.get_names()}
         self._names = [name for name in ("pred_score", "anomaly_map") if name in outputs]
         if not self._names:
@@ -100,7 +101,7 @@ def raw_source(output: Any) -> tuple[Any, float | None] | None:
     is a constant by then, and converters keep both branches. A graph that ends otherwise does not normalise.
     """
     node = output.get_node()
-    if node.get_type_name() == "Clamp":
+    if node.get_type_name() in ("Clamp", "Minimum"):
         return None
     condition = _constant(node.input_value(0)) if node.get_type_name() == "Select" else None
     if condition is None:
@@ -122,13 +123,29 @@ def raw_source(output: Any) -> tuple[Any, float | None] | None:
     return raw, None if found is None else (0.5 - offset) / slope
 
 
+def _fold_constants(model: Any) -> None:
+    """Compute what depends on constants alone: ONNX files keep the thresholds and conditions as small calculations."""
+    from openvino.passes import ConstantFolding, Manager
+
+    manager = Manager()
+    manager.register_pass(ConstantFolding())
+    manager.run_passes(model)
+
+
 def _clamped(output: Any) -> Any:
     """Return what is clipped to 0..1 behind constant conditions, None where nothing is."""
     node = output.get_node()
     while node.get_type_name() == "Select" and (condition := _constant(node.input_value(0))) is not None:
         output = node.input_value(1 if condition.all() else 2)
         node = output.get_node()
-    return node.input_value(0) if node.get_type_name() == "Clamp" else None
+    if node.get_type_name() == "Clamp":
+        return node.input_value(0)
+    for kind in ("Minimum", "Maximum"):  # what clip is in an ONNX file
+        if node.get_type_name() != kind:
+            return None
+        output = next(value for value in (node.input_value(0), node.input_value(1)) if _constant(value) is None)
+        node = output.get_node()
+    return output
 
 
 def _scaled(output: Any) -> tuple[Any, str, float] | None:
