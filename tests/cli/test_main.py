@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
-from distributions import run, script
 from pyimgano_industrial.cli.main import main
 
 
@@ -24,8 +26,57 @@ def test_an_error_is_one_sentence_and_exit_code_2(capsys: pytest.CaptureFixture[
     assert "Traceback" not in told
 
 
-def test_debug_shows_the_traceback(tmp_path: Path) -> None:
-    command = (script("pyimgano-industrial"), "--debug", "check", "--dataset", "mvtec_loko", "--root", str(tmp_path))
-    done = run(*command, check=False)
-    assert done.returncode == 1
-    assert "Traceback" in done.stderr
+def test_debug_shows_the_traceback_and_keeps_the_exit_code(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["--debug", "check", "--dataset", "mvtec_loko", "--root", str(tmp_path)]) == 2
+    assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """A folder of images, and beside it a file named `file`, which is in the way of every folder below it."""
+    for number in range(12):
+        part = np.random.default_rng(number).integers(0, 255, (32, 32, 3), dtype=np.uint8)
+        path = tmp_path / "images" / f"{number:02}.png"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(cv2.imencode(".png", part)[1].tobytes())
+    (tmp_path / "file").write_text("no folder", encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "drift --profile file/line.json --fit images",
+        "demo --small --output file",
+        "submit --root images --model vision_pixel_mad_map --output file",
+        "evaluate --dataset industrial_folder --root data --category part --model vision_pixel_mad_map --output file",
+    ],
+)
+def test_a_file_where_a_folder_is_needed_is_one_sentence(
+    command: str, images: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(images)
+    for folder in ("train/good", "test/good", "test/scratch"):
+        shutil.copytree("images", f"data/part/{folder}")
+    assert main(command.split()) == 2
+    told = capsys.readouterr().err.strip().splitlines()
+    assert len(told) == 1
+    assert told[0].startswith("error: ")
+    assert "file" in told[0]
+    assert "name another path" in told[0]
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied", "locked"), OSError("odd")])
+def test_what_the_system_refuses_has_a_remedy(
+    error: OSError, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_: object) -> int:
+        raise error
+
+    monkeypatch.setattr("pyimgano_industrial.cli.status.run", refused)
+    assert main(["status"]) == 2
+    told = capsys.readouterr().err
+    if error.filename:
+        assert told == "error: locked: Permission denied; get the rights to it, or name another path\n"
+    else:
+        assert told == "error: the system refused: odd; --debug before the command shows where\n"

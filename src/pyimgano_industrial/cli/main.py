@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib import import_module
 
@@ -30,10 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code: int = import_module(f"pyimgano_industrial.cli.{args.command}").run(args)
     except IndustrialError as error:
-        if args.debug:
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return _failed(f"{error}", debug=args.debug)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
@@ -41,7 +39,32 @@ def main(argv: Sequence[str] | None = None) -> int:
         # `... | head` has closed our output; the interpreter would complain when it flushes it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        return _failed(_told(error), debug=args.debug)
     return code
+
+
+def _failed(message: str, *, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    else:
+        print(f"error: {message}", file=sys.stderr)
+    return 2
+
+
+def _told(error: OSError) -> str:
+    """Return a sentence and a remedy for what the system refused: a path that cannot be read, made or written."""
+    if error.filename is None:
+        return f"the system refused: {error}; --debug before the command shows where"
+    remedies = {
+        FileNotFoundError: "see that the path is right and its folder exists",
+        PermissionError: "get the rights to it, or name another path",
+        FileExistsError: "a folder is needed where this file is; name another path",
+        NotADirectoryError: "a folder is needed where a file is; name another path",
+        IsADirectoryError: "a file is needed where this folder is; name another path",
+    }
+    remedy = remedies.get(type(error), "--debug before the command shows where")
+    return f"{error.filename}: {error.strerror}; {remedy}"
 
 
 def build_parser(chosen: str | None = None) -> argparse.ArgumentParser:
