@@ -74,8 +74,17 @@ def status(installed: Path) -> dict:
     return json.loads(done.stdout)
 
 
+def rows(report: dict, kind: str) -> list[dict]:
+    """Return the rows of the distributions under test, without this package's own."""
+    return [
+        found
+        for found in report["rows"]
+        if found["kind"] == kind and found["from"].split()[0] in {one.name for one in DISTRIBUTIONS}
+    ]
+
+
 def names(report: dict, kind: str = "models") -> list[str]:
-    return [found["name"] for found in report["rows"] if found["kind"] == kind]
+    return [found["name"] for found in rows(report, kind)]
 
 
 def install(wheels: dict[str, Path], target: Path, *distributions: str) -> Path:
@@ -145,9 +154,7 @@ def test_two_claims_to_one_name_raise_and_name_both(wheels: dict[str, Path], tmp
 def test_a_replacing_row_settles_the_claims(wheels: dict[str, Path], tmp_path: Path) -> None:
     installed = install(wheels, tmp_path, "claim-a", "claim-b", "claim-c")
     report = status(installed)
-    assert [(found["name"], found["from"]) for found in report["rows"] if found["kind"] == "models"] == [
-        ("contested", "claim-c 1.0")
-    ]
+    assert [(found["name"], found["from"]) for found in rows(report, "models")] == [("contested", "claim-c 1.0")]
     code = "from pyimgano.models import create_model; print(type(create_model('contested')).__name__)"
     assert python(code, path=installed).strip() == "JSONEncoder"
 
