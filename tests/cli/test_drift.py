@@ -40,6 +40,13 @@ def test_fitting_says_what_it_made(line: Path, tmp_path: Path, capsys: pytest.Ca
     assert {path.name for path in line.iterdir()} >= {"line.json", "line.npz"}
 
 
+def test_fitting_prints_json_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good = write(tmp_path / "good", range(12))
+    assert main(["drift", "--profile", f"{tmp_path / 'new.json'}", "--fit", f"{good}", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said == {"profile": f"{tmp_path / 'new.json'}", "fit": f"{good}", "good": 12, "left_out": []}
+
+
 def test_a_steady_folder_is_quiet(line: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["drift", "--profile", f"{line / 'line.json'}", "--input", f"{line / 'steady'}"]) == 0
     assert capsys.readouterr().out.endswith("nothing has moved\n")
@@ -96,6 +103,11 @@ def test_json_holds_every_image_and_what_could_not_be_read(
             ["--profile", "{line}/line.json", "--input", "{line}/steady", "--run-length", "2"],
             "run_length must be at least",
         ),
+        (
+            ["--profile", "{line}/line.json", "--input", "{line}/steady", "--plot", "drift.xyz"],
+            "--plot must end in .png, .pdf, .svg; got drift.xyz",
+        ),
+        (["--profile", "{line}/line.json", "--input", "{line}/steady", "--corrected", "{line}/line.json"], "a folder"),
     ],
 )
 def test_what_cannot_be_is_an_error(

@@ -57,3 +57,13 @@ def test_what_cannot_be_measured_is_an_error(
 def test_a_strength_that_does_not_exist_is_an_error(bolts: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert benchmark(bolts, "--strengths", "7") == 2
     assert "--strengths must be numbers in 1..5, separated by commas; got '7'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kwargs", ["{", "[1]"])
+def test_keyword_arguments_that_are_no_object_end_the_parser(kwargs: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["drift", "--benchmark", "--model-kwargs", kwargs])
+    assert end.value.code == 2
+    assert f"must be JSON such as {{\"k\": 5}}; got '{kwargs}'" in capsys.readouterr().err.replace(
+        "a JSON object", "JSON"
+    )

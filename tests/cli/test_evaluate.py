@@ -220,6 +220,8 @@ def test_what_cannot_be_evaluated_is_refused_before_anything_is_written(
         (("--label", "x", "--model", MODEL), "--label belongs after the --model that it names"),
         (("--model", MODEL, "--model-kwargs", "{"), "must be JSON"),
         (("--model", MODEL, "--model-kwargs", "[1]"), "must be a JSON object"),
+        (("--model", MODEL, "--limits", "high"), "--limits: must be numbers such as 0.3,0.05; got 'high'"),
+        (("--model", MODEL, "--sizes", "2.5"), "--sizes: must be whole numbers such as 281,5000; got '2.5'"),
     ],
 )
 def test_flags_that_make_no_sense_end_the_parser(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import sys
 from pathlib import Path
 
 import cv2
@@ -80,3 +82,33 @@ def test_what_the_system_refuses_has_a_remedy(
         assert told == "error: locked: Permission denied; get the rights to it, or name another path\n"
     else:
         assert told == "error: the system refused: odd; --debug before the command shows where\n"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "status",
+        "check --dataset industrial_folder --root data",
+        "check --dataset industrial_folder --root nowhere",
+        "drift --profile line.json --fit images --input images",
+        "--help",
+    ],
+)
+def test_nothing_is_coloured_and_off_a_terminal_no_escape_code_is_printed(
+    command: str, images: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(images)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for folder in ("train/good", "test/good", "test/scratch"):
+        shutil.copytree("images", f"data/part/{folder}")
+    with contextlib.suppress(SystemExit):  # of --help
+        main(command.split())
+    printed = capsys.readouterr()
+    assert printed.out or printed.err
+    assert "\x1b" not in printed.out + printed.err
+    # On a terminal, the line of progress is erased and drawn anew: no code but that one.
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    with contextlib.suppress(SystemExit):
+        main(command.split())
+    printed = capsys.readouterr()
+    assert "\x1b" not in (printed.out + printed.err).replace("\x1b[K", "")

@@ -14,7 +14,9 @@ from pyimgano_industrial.core.progress import TerminalProgress
 
 if TYPE_CHECKING:
     from pyimgano_industrial.cli.drift_report import Report
+    from pyimgano_industrial.presets.profile import CameraProfile
 
+_PLOTS = (".png", ".pdf", ".svg")
 _DESCRIPTION = """\
 Compares images with the profile of a line: exposure, white balance, contrast, illumination, glare, noise, sharpness and
 compression. The first command below makes the profile from good images; the second compares others with it, in the
@@ -66,8 +68,15 @@ def run(args: argparse.Namespace) -> int:
         raise DriftCommandError(
             "drift needs --profile FILE, and --fit DIR to make it or --input DIR to compare with it; see --help"
         )
+    if args.plot is not None and args.plot.suffix.lower() not in _PLOTS:
+        raise DriftCommandError(f"--plot must end in {', '.join(_PLOTS)}; got {args.plot}")
     if args.fit is not None:
-        _fit(args.fit, args.profile, quiet=args.json)
+        profile = _fit(args.fit, args.profile)
+        if args.input is None and args.json:
+            made = {"profile": f"{args.profile}", "fit": f"{args.fit}"}
+            print(json.dumps({**made, "good": len(profile.good), "left_out": list(profile.left_out)}, indent=2))
+        elif not args.json:
+            _tell(profile, args.fit, args.profile)
         if args.input is None:
             return 0
     report = _compare(args)
@@ -79,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
     return 0 if report.quiet else 1
 
 
-def _fit(folder: Path, path: Path, *, quiet: bool) -> None:
+def _fit(folder: Path, path: Path) -> CameraProfile:
     from pyimgano_industrial.presets.profile import CameraProfile
 
     images = _images(folder, "name")
@@ -92,8 +101,10 @@ def _fit(folder: Path, path: Path, *, quiet: bool) -> None:
 
         profile = CameraProfile.fit(counted())  # type: ignore[arg-type]  # a generator of paths
     profile.save(path)
-    if quiet:
-        return
+    return profile
+
+
+def _tell(profile: CameraProfile, folder: Path, path: Path) -> None:
     print(f"{path}: {len(profile.good)} good images of {folder}")
     if profile.left_out:
         print(f"left out, since they look like no other ({len(profile.left_out)}):")

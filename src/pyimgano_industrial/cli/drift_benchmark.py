@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pyimgano_industrial.cli.model_flags import json_object
 from pyimgano_industrial.core.errors import IndustrialError, UnknownNameError, closest
 from pyimgano_industrial.core.progress import TerminalProgress
 
@@ -23,7 +24,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--root", type=Path, metavar="DIR", help="its folder")
     group.add_argument("--category", metavar="NAME")
     group.add_argument("--model", metavar="NAME", default="vision_industrial_filter_bank", help="default: %(default)s")
-    group.add_argument("--model-kwargs", type=json.loads, default={}, metavar="JSON", help="of its constructor")
+    group.add_argument("--model-kwargs", type=json_object, default={}, metavar="JSON", help="of its constructor")
     group.add_argument("--ways", metavar="NAME,...", help="default: all; none, profile, profile+variants, presets, ...")
     group.add_argument("--drifts", metavar="NAME,...", help="default: all eight")
     group.add_argument("--strengths", metavar="N,...", default="1,2,3,4,5", help="default: %(default)s")

@@ -29,7 +29,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     of_model: dict[str, Any] = {"action": _OfModel, "default": argparse.SUPPRESS}
     group.add_argument("--model", action=_Model, metavar="NAME", help="a registered model or preset; may be repeated")
     group.add_argument("--label", **of_model, metavar="TEXT", help="what it is called. Default: the name")
-    group.add_argument("--model-kwargs", **of_model, type=_kwargs, metavar="JSON", help="of its constructor")
+    group.add_argument("--model-kwargs", **of_model, type=json_object, metavar="JSON", help="of its constructor")
     group.add_argument("--preset", **of_model, metavar="NAME", help="keyword arguments by name, as in the host")
     group.add_argument("--checkpoint-path", **of_model, metavar="FILE", help="weights or a memory bank to load")
     group.add_argument("--device", **of_model, metavar="NAME", help="cpu or cuda. Default: cpu")
@@ -87,7 +87,8 @@ def _labels(stated: Sequence[dict[str, Any]]) -> list[str]:
     return labels
 
 
-def _kwargs(text: str) -> dict[str, Any]:
+def json_object(text: str) -> dict[str, Any]:
+    """Return the JSON object of a flag; what is none ends the parser."""
     try:
         found = json.loads(text)
     except ValueError as error:
