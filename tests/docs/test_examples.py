@@ -7,6 +7,7 @@ import re
 import struct
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -81,10 +82,57 @@ def check_zero_shot(folder: Path, shown: str) -> None:
     assert x >= 255
 
 
+def check_production_loop(folder: Path, shown: str) -> None:
+    """Every file has one line in the log, in order: the damaged one with its error, the others with score and drift."""
+    assert {path.name for path in folder.iterdir()} == {"incoming", "line.json", "line.npz", "log.jsonl"}
+    assert "It promises at most 10 % of good images flagged, with 90 % confidence." in shown
+    records = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [record["file"] for record in records] == [f"{number:04}.png" for number in range(40)]
+    (damaged,) = (record for record in records if "error" in record)
+    assert (damaged["file"], damaged["score"], damaged["decision"]) == ("0008.png", None, "reject")
+    for record in records:
+        if record is not damaged:
+            assert record["decision"] == ("reject" if record["score"] > record["threshold"] else "accept")
+    assert [records[number]["decision"] for number in (5, 11)] == ["reject", "reject"]
+    assert sum(record["decision"] == "reject" for record in records[:20]) <= 5  # three, and two false alarms of 17
+    assert not any(record["drift"]["moved"] for record in records[:20] if record is not damaged)
+    assert records[-1]["drift"]["moved"][0]["property"] == "exposure"
+    assert "exposure has moved since 00" in shown
+
+
+def check_benchmark_loco(folder: Path, shown: str) -> None:
+    """It shows the table of LOCO's own metric, for both kinds of anomaly, and leaves the run."""
+    assert {path.name for path in folder.iterdir()} == {"loco", "run"}
+    assert shown.startswith("loco/tray: 24 images")
+    title, first, second = shown.splitlines()[1:4]
+    assert title.split()[:4] == ["model", "category", "AU-sPRO", "0.05"]
+    (run,) = folder.glob("run/results.json")
+    rows = json.loads(run.read_text(encoding="utf-8"))["rows"]
+    assert [row["model"] for row in rows] == [first.split()[0], second.split()[0]]
+    for row, line in zip(rows, (first, second), strict=True):
+        assert line.split()[2] == f"{row['metrics']['au_spro@0.05']['value']:.3f}"
+    assert shown.count("logical_anomalies") == shown.count("structural_anomalies") == 2
+
+
+def check_camera_profile(folder: Path, shown: str) -> None:
+    """The alarm comes after the light sank and names the exposure; the corrected tray is again as it was set up."""
+    assert {path.name for path in folder.iterdir()} == {"corrected.png", "line.json", "line.npz"}
+    (alarm,) = re.findall(r"the alarm came at image (\d+)", shown)
+    assert 25 <= int(alarm) < 50
+    assert f"image {alarm}: exposure -0.2" in shown
+    pictures = cv2.imread(f"{folder / 'corrected.png'}").astype(np.float32)
+    assert pictures.shape == (240, 960, 3)
+    good, taken, corrected = np.split(pictures, 3, axis=1)
+    assert np.abs(corrected - good).mean() < 2 < 10 < np.abs(taken - good).mean()
+
+
 NEEDS = {"anomalib_checkpoint.py": "anomalib", "zero_shot.py": "open_clip"}  # tox environments of their own
 CHECKS = {
     "anomalib_checkpoint.py": check_anomalib_checkpoint,
+    "benchmark_loco.py": check_benchmark_loco,
+    "camera_profile.py": check_camera_profile,
     "infer_arrays.py": check_infer_arrays,
+    "production_loop.py": check_production_loop,
     "threshold.py": check_threshold,
     "tiling_4k.py": check_tiling_4k,
     "zero_shot.py": check_zero_shot,
