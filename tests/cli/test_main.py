@@ -18,7 +18,11 @@ def test_help_is_one_page(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
     text = capsys.readouterr().out
     assert len(text.splitlines()) < 40
-    assert all(command in text for command in ("status", "check", "demo", "exec", "exit codes"))
+    listed, examples = text.split("examples:")
+    for command in ("status", "check", "demo", "evaluate", "report", "compare", "submit", "drift", "exec"):
+        assert listed.count(f"\n    {command} ") == 1
+        assert examples.count(f"pyimgano-industrial {command}") == 1
+    assert "exit codes" in examples
 
 
 def test_an_error_is_one_sentence_and_exit_code_2(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -143,6 +143,7 @@ def test_a_check_lists_faults_as_text_and_as_json(
         (("--check", "x", "--maps", "y"), "got --check and --maps"),
         ((*MODEL,), "--output DIR says where the submission is written"),
         (("--check", "nowhere"), "there is no nowhere"),
+        (("--maps", "nowhere", "--output", "out"), "--maps must be a folder that exists; got nowhere"),
         ((*MODEL, "--output", "out", "--object", "cans"), "did you mean 'can'?"),
         ((*MODEL, "--output", "out", "--threshold", "can=x"), "--threshold must be a number, or OBJECT=NUMBER"),
         ((*MODEL, *MODEL, "--output", "out"), "a submission is of one model"),

@@ -37,6 +37,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="the official numbers of models on a data set",
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="pyimgano-industrial evaluate --dataset NAME --root DIR --category NAME --model NAME --output RUN [...]",
     )
     parser.add_argument("--dataset", required=True, metavar="NAME", help="for example mvtec_loco, or manifest")
     parser.add_argument("--root", required=True, type=Path, metavar="DIR", help="its folder; of a manifest the file")

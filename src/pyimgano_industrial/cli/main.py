@@ -16,6 +16,17 @@ from pyimgano_industrial.core.errors import IndustrialError
 _COMMANDS = ("status", "check", "demo", "evaluate", "report", "compare", "submit", "drift", "exec")
 
 _EPILOG = """\
+examples:
+  pyimgano-industrial status
+  pyimgano-industrial check --dataset mvtec_loco --root DIR
+  pyimgano-industrial demo --small
+  pyimgano-industrial evaluate --dataset mvtec_loco --root DIR --category all --model vision_padim --output RUN
+  pyimgano-industrial report RUN
+  pyimgano-industrial compare RUN RUN
+  pyimgano-industrial submit --root DIR --model vision_padim --output DIR
+  pyimgano-industrial drift --profile line.json --input DIR
+  pyimgano-industrial exec benchmark --list-models
+
 exit codes: 0 done, 1 the command found a fault, 2 wrong arguments or input, 130 interrupted
 """
 

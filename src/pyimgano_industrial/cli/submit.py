@@ -47,6 +47,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="make, check and pack a submission to MVTec AD 2's server",
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="pyimgano-industrial submit --root DIR (--model NAME | --maps DIR | --check PATH) [--output DIR] [...]",
     )
     parser.add_argument("--root", required=True, type=Path, metavar="DIR", help="the folder of MVTec AD 2")
     parser.add_argument("--output", type=Path, metavar="DIR", help="where all is written")
@@ -76,6 +77,9 @@ def run(args: argparse.Namespace) -> int:
     if len(given) != 1:
         raise IndustrialError(f"one of --model, --maps and --check is needed; got {' and '.join(given) or 'none'}")
     args.root = args.root.expanduser()
+    for flag, folder in (("--root", args.root), ("--maps", args.maps)):
+        if folder is not None and not folder.is_dir():
+            raise IndustrialError(f"{flag} must be a folder that exists; got {folder}")
     return _check(args) if args.check else _make(args)
 
 
