@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
 import trees
@@ -175,6 +178,37 @@ def test_the_benchmark_carries_the_same_numbers_in_its_own_report(
     assert report["official"]["errors"] == {}
     assert report["results"]["auroc"] == pytest.approx(1.0) or "auroc" in report["results"]
     assert report["official"]["threshold"]["source"] == "validation"
+
+
+@slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
+def test_an_interrupt_ends_with_130_and_leaves_what_is_done(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (700, 700, 3), dtype=np.uint8)
+    png = cv2.imencode(".png", pixels)[1].tobytes()
+    for category in ("a", "b", "c"):
+        for split in ("train/good", "test/good", "test/bad"):
+            folder = tmp_path / "data" / category / split
+            folder.mkdir(parents=True)
+            for number in range(5):
+                (folder / f"{number}.png").write_bytes(png)
+    command = (
+        *COMMAND, "--dataset", "industrial_folder", "--root", f"{tmp_path / 'data'}", "--category", "all",
+        "--model", MODEL, "--output", f"{tmp_path / 'run'}",
+    )  # fmt: skip
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        while not (line := process.stderr.readline()).startswith("done"):
+            assert line, "it ended before a category was done"
+        process.send_signal(signal.SIGINT)
+        printed, told = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert printed == ""
+    assert told.endswith("interrupted\n")
+    assert "Traceback" not in told
+    left = RunFolder(tmp_path / "run").load()
+    assert left.rows[0].state == "done"
+    assert left.rows[-1].state == "waiting"
+    assert left.finished is None
 
 
 def wrong(capsys: pytest.CaptureFixture[str], tmp_path: Path, *arguments: str) -> str:
