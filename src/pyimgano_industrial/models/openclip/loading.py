@@ -94,10 +94,11 @@ def checked_device(name: str) -> torch.device:
 
 def read_weights(path: Path) -> dict[str, Tensor]:
     """Return the tensors of a .safetensors file, or of one that torch reads with weights_only."""
+    from safetensors import SafetensorError  # open_clip brings it
+    from safetensors.torch import load_file
+
     try:
         if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
             return dict(load_file(path))
         found = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, pickle.UnpicklingError, ValueError, EOFError, KeyError) as error:
@@ -105,7 +106,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             f"cannot read weights from {path}: {_first_line(error)}. It must be .safetensors, or a file that "
             f"torch.load reads with weights_only=True; save the model's state_dict() with safetensors.torch.save_file"
         ) from error
-    except Exception as error:
+    except SafetensorError as error:
         raise WeightsError(f"{path} is no whole .safetensors file: {_first_line(error)}; copy it anew") from error
     state = found.get("state_dict", found) if isinstance(found, dict) else None
     if not isinstance(state, dict) or not state or not all(isinstance(one, Tensor) for one in state.values()):
