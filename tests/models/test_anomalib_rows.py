@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import sys
 from pathlib import Path
 
@@ -30,6 +31,23 @@ def test_every_model_has_a_row_and_pyimgano_s_own_names_are_taken_over() -> None
     assert set(bare) == {entry.name for entry in ROWS.values() if entry.replaces}
     plugged = run(sys.executable, "-c", WITHOUT + code).stdout.split()
     assert set(plugged) == ROWS.keys()
+
+
+def test_a_row_keeps_what_pyimgano_s_own_says_of_its_model() -> None:
+    code = (
+        "import json, pyimgano.models as m; from pyimgano.models.registry import MODEL_REGISTRY as r\n"
+        "rows = {n: r.info(n) for n in r.available() if r.info(n).metadata.get('backend') == 'anomalib'}\n"
+        "print(json.dumps({n: [dict(row.metadata), list(row.tags)] for n, row in rows.items()}))"
+    )
+    bare = json.loads(run(sys.executable, "-c", code, env={"PYIMGANO_DISABLE_PLUGIN_AUTOLOAD": "1"}).stdout)
+    assert len(bare) > 15
+    for name, (metadata, tags) in bare.items():
+        ours = ROWS[name]
+        assert ours.metadata.get("year") == metadata.get("year")
+        assert ours.metadata.get("paper", "").startswith(("DRAEM: A", metadata.get("paper", "")))
+        methods = {"memory_bank", "distillation", "reconstruction", "flow", "gaussian", "density", "gan", "clip"}
+        assert methods & set(tags) <= set(ours.tags)
+        assert ours.metadata["weights_source"] == metadata["weights_source"]
 
 
 def test_a_row_s_class_is_that_of_its_model_and_has_maps_where_the_tags_say_so() -> None:
@@ -95,7 +113,7 @@ def test_a_model_that_cannot_be_loaded_says_why() -> None:
 
 def test_an_unfitted_model_without_a_checkpoint_says_what_to_do() -> None:
     detector = anomalib_aliases.Padim()  # type: ignore[attr-defined]  # made from the table
-    with pytest.raises(RuntimeError, match="call fit"):
+    with pytest.raises(RuntimeError, match="vision_padim_anomalib requires a checkpoint or fit"):
         detector.decision_function(["a.png"])
     with pytest.raises(ValueError, match="fit needs at least one image"):
         detector.fit([])

@@ -143,6 +143,10 @@ class AnomalibScorer:
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, _runtime=None)
 
+    @property
+    def _name(self) -> str:
+        return "vision_anomalib_checkpoint" if self.model is None else self.model.name
+
     def _limit(self) -> float:
         if self.threshold_ is not None:
             return self.threshold_
@@ -176,7 +180,10 @@ class AnomalibScorer:
 
                 self._runtime = from_bytes(vars(self).pop("_bytes"), device=self.device)
             else:
-                raise RuntimeError("this model has no checkpoint and is not fitted: call fit() on good images first")
+                raise RuntimeError(
+                    f"{self._name} requires a checkpoint or fit() on good images before it can score; it has neither: "
+                    "give checkpoint_path (--checkpoint-path), or fit it first"
+                )
         return self._runtime
 
     def _load(self) -> Runtime:
@@ -206,10 +213,9 @@ class AnomalibScorer:
         if self.model is not None and self.model.not_loadable:
             raise CheckpointError(f"{self.model.name} cannot be used: {self.model.not_loadable}")
         if self.checkpoint_path is None and (self.model is None or self.model.fit != "in place"):
-            name = "vision_anomalib_checkpoint" if self.model is None else self.model.name
             raise CheckpointError(
-                f"{name} needs checkpoint_path: anomalib trains this model; models that fit() builds from good images "
-                f"are {', '.join(sorted(model.name for model in BY_CLASS.values() if model.fit == 'in place'))}"
+                f"{self._name} needs checkpoint_path: anomalib trains this model; models that fit() builds from good "
+                f"images are {', '.join(sorted(model.name for model in BY_CLASS.values() if model.fit == 'in place'))}"
             )
         if self.checkpoint_path is not None and (self.init_args or self.image_size):
             raise CheckpointError("init_args and image_size are the checkpoint's own where checkpoint_path is given")

@@ -116,7 +116,11 @@ def _anomalib() -> list[Entry]:
         f"{_MODELS}.anomalib_detector:AnomalibDetector",
         "Any checkpoint that anomalib trained or exported, told by its content",
         tags=("vision", "deep", "backend", "anomalib", "pixel_map"),
-        metadata={"backend": "anomalib", "requires_checkpoint": True},
+        metadata={
+            "backend": "anomalib",
+            "requires_checkpoint": True,
+            "weights_source": "upstream-anomalib-checkpoint",
+        },
         extra="anomalib",
         replaces=True,
     )
