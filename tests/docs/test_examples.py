@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import re
 import struct
+import tarfile
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import tifffile
 
 from distributions import run, script
+from pyimgano_industrial.evaluation.submission import OBJECTS
 from pyimgano_industrial.inference import Calibration
 
 EXAMPLES = Path(__file__).parent.parent.parent / "docs" / "examples"
@@ -126,8 +129,30 @@ def check_camera_profile(folder: Path, shown: str) -> None:
     assert np.abs(corrected - good).mean() < 2 < 10 < np.abs(taken - good).mean()
 
 
+def check_ad2_submission(folder: Path, shown: str) -> None:
+    """All eight objects are packed, every map at its image's own size and in float16, and the last check is clean."""
+    assert {path.name for path in folder.iterdir()} == {"mvtec_ad2", "run", "submission"}
+    assert "160 files checked: no fault. Packed: " in shown
+    assert "0 errors, 0 warnings\n\nsubmission/submission.tar.gz: 160 files" in shown.replace("\\", "/")
+    assert (folder / "run" / "report.html").exists()
+    with tarfile.open(folder / "submission" / "submission.tar.gz") as packed:
+        names = packed.getnames()
+    for name in OBJECTS:
+        assert re.search(rf"^{name} +threshold [\d.]+, [\d.]+ % of the pixels above it$", shown, re.MULTILINE)
+        for split in ("test_private", "test_private_mixed"):
+            images = sorted((folder / "mvtec_ad2" / name / split).glob("*.png"))
+            assert len(images) == 5
+            for image in images:
+                tiff = f"anomaly_images/{name}/{split}/{image.stem}.tiff"
+                assert tiff in names
+                found = tifffile.imread(folder / "submission" / "submission" / tiff)
+                assert (found.shape, found.dtype) == ((192, 256), np.float16)
+                assert np.ptp(found) > 0
+
+
 NEEDS = {"anomalib_checkpoint.py": "anomalib", "zero_shot.py": "open_clip"}  # tox environments of their own
 CHECKS = {
+    "ad2_submission.py": check_ad2_submission,
     "anomalib_checkpoint.py": check_anomalib_checkpoint,
     "benchmark_loco.py": check_benchmark_loco,
     "camera_profile.py": check_camera_profile,
@@ -141,6 +166,13 @@ CHECKS = {
 
 def test_every_example_has_a_check() -> None:
     assert {path.name for path in EXAMPLES.glob("*.py")} == CHECKS.keys()
+
+
+def test_every_example_is_on_the_page_with_what_it_needs() -> None:
+    text = (EXAMPLES.parent / "pages/how-to/examples.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `([^`]+)` \|[^|]*\| (.*?) ?\| \[", text, re.MULTILINE))
+    assert rows.keys() == {path.name for path in EXAMPLES.glob("*.py")} | {"acme-bolts/"}
+    assert {name for name, needs in rows.items() if needs} == NEEDS.keys()
 
 
 @pytest.mark.slow
