@@ -41,6 +41,18 @@ class Tensor:
         return self.values
 
 
+def test_a_detector_that_reuses_its_memory_may_be_given_mixed_sizes() -> None:
+    class Reuses(detectors.ScoresOnly):
+        maps = np.zeros((2, 4, 5), np.float32)
+
+        def predict_anomaly_map(self, images: list[np.ndarray]) -> np.ndarray:
+            self.maps[...] = images[0].max()
+            return self.maps[: len(images)]
+
+    given = [np.full((4, 5, 3), 10, np.uint8), np.full((8, 10, 3), 20, np.uint8)]
+    assert [one.score for one in infer(Reuses(), given, roi=lambda _: None, threshold=5)] == [10, 20]
+
+
 @pytest.mark.parametrize(
     "kind", [detectors.ListOnly, detectors.BatchOnly, detectors.SingleOnly, detectors.PathOnly, detectors.OnePass]
 )

@@ -153,7 +153,7 @@ def test_memory_does_not_grow_with_the_number_of_images() -> None:
         return found
 
     peak(50)
-    assert peak(400) < 1.2 * peak(50)
+    assert min(peak(400), peak(400)) < 1.2 * peak(50)  # once in a process, Python's table of strings grows by 1 MiB
 
 
 def test_a_detector_is_not_kept_alive_by_what_was_found_out_about_it() -> None:

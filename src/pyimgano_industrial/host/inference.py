@@ -93,7 +93,7 @@ def _api(host: ModuleType) -> None:
 
     @wraps(infer)
     def our_infer(detector: Any, inputs: Iterable[Any], **options: Any) -> list[Result]:
-        return list(iterate(host, detector, inputs, **options))
+        return list(iterate(host, detector, inputs, keep="together", **options))
 
     @wraps(collect)
     def our_collect(detector: Any, calibration_inputs: Iterable[Any], **options: Any) -> NDArray[np.float64]:
@@ -134,7 +134,8 @@ def _service(host: ModuleType) -> None:
     @wraps(run_inference)
     def our_run_inference(*, detector: Any, inputs: Iterable[Any], **options: Any) -> Any:
         latency = Latency()
-        found = list(_saying_how_to_go_on(iterate(host, detector, inputs, latency=latency, **options)))
+        results = iterate(host, detector, inputs, latency=latency, keep="together", **options)
+        found = list(_saying_how_to_go_on(results))
         return result(records=found, timing_seconds=sum(latency.seconds))
 
     setattr(our_run_inference, OURS, True)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pyimgano_industrial.core.calls import DetectorOutputError, Images, Maps, Scores, calls_of
 from pyimgano_industrial.core.errors import IndustrialWarning
+from pyimgano_industrial.inference.ownership import Keep, kept
 from pyimgano_industrial.tiling.cut import resized
 
 
@@ -69,29 +70,37 @@ class OnePass:
 
 
 def run(
-    forward: Forward, images: Images, *, want_maps: bool, own_size: bool = True, own_memory: bool = False
+    forward: Forward, images: Images, *, want_maps: bool, own_size: bool = True, keep: Keep | None = None
 ) -> tuple[NDArray[np.float32], list[NDArray[np.float32] | None]]:
     """Return scores (N,) and maps at the images' own sizes, None where the detector gives none; sizes may differ.
 
-    own_size: False leaves the maps as large as the detector made them. own_memory: maps are copies, so that one that is
-    kept does not keep the others of its batch, and a detector that writes into its last array does not change it.
+    own_size: False leaves the maps as large as the detector made them. keep: how long maps are used, see `ownership`;
+    None: until the next call of the detector, which may overwrite them; a batch of several sizes takes several calls.
     Raises DetectorOutputError for NaN and infinity; an error of the detector has the images' names in its notes.
     """
     scores = np.empty(len(images), np.float32)
     maps: list[NDArray[np.float32] | None] = [None] * len(images)
-    for indices in _by_size(images):
+    groups = _by_size(images)
+    if len(groups) > 1:
+        keep = keep or "together"
+    for indices in groups:
         names = [images.names[index] for index in indices]
         same = Images([images[i] for i in indices], paths=[images.paths[i] for i in indices], names=names)
         with _noting(names):
             found, own = forward(same, want_maps=want_maps)
         scores[indices] = found
         _check_finite("score", found, names)
-        for index, one in zip(indices, own or (), strict=False):
-            _check_finite("map", one, [images.names[index]])
-            image = images[index]
-            sized = resized(one, image.shape[:2]) if own_size and isinstance(image, np.ndarray) else one
-            maps[index] = sized.copy() if own_memory and sized is one else sized
+        if own is None:
+            continue
+        own = [_checked(one, image, name, own_size=own_size) for one, image, name in zip(own, same, names, strict=True)]
+        for index, one in zip(indices, own if keep is None else kept(own, keep=keep), strict=True):
+            maps[index] = one
     return scores, maps
+
+
+def _checked(one: NDArray[np.float32], image: Any, name: str, *, own_size: bool) -> NDArray[np.float32]:
+    _check_finite("map", one, [name])
+    return resized(one, image.shape[:2]) if own_size and isinstance(image, np.ndarray) else one
 
 
 def _by_size(images: Sequence[Any]) -> list[list[int]]:

@@ -22,6 +22,7 @@ from pyimgano_industrial.inference.feed import BATCH, Frame, Input, Reader, batc
 from pyimgano_industrial.inference.formats import parse_format
 from pyimgano_industrial.inference.forward import Forward, OnePass, run
 from pyimgano_industrial.inference.latency import Latency
+from pyimgano_industrial.inference.ownership import Keep
 from pyimgano_industrial.inference.region_detector import RegionDetector, as_images, inside
 from pyimgano_industrial.inference.result import Result
 from pyimgano_industrial.inference.rois import RoiLike, Rois
@@ -55,7 +56,10 @@ def infer(
     threshold: float | None = None,
     latency: Latency | None = None,
 ) -> list[Result]:
-    """Return one result an input, in order; the arguments are those of `infer_iter`."""
+    """Return one result an input, in order; the arguments are those of `infer_iter`.
+
+    Maps of one batch may be parts of one array of their own, which is free when none of them is kept.
+    """
     return list(
         infer_iter(
             detector,
@@ -74,6 +78,7 @@ def infer(
             roi_reduce=roi_reduce,
             threshold=threshold,
             latency=latency,
+            keep="together",
         )
     )
 
@@ -96,6 +101,7 @@ def infer_iter(
     roi_reduce: ScoreReduce = "max",
     threshold: float | None = None,
     latency: Latency | None = None,
+    keep: Keep = "each",
     forward: Forward | None = None,
     around: Callable[[], AbstractContextManager[Any]] | None = None,
 ) -> Iterator[Result]:
@@ -117,6 +123,8 @@ def infer_iter(
                   map is 0 outside. Labels then need a `threshold` of such scores, or a RegionDetector
     threshold:    what a label is decided by; None takes the detector's `threshold_`, where it has one
     latency:      told the seconds of every batch
+    keep:         "each": a map that is kept keeps no other; "together", for who keeps all: maps of one batch may be
+                  parts of one array, which saves a copy. Either way no detector can change them later
     forward, around: what calls the detector, and the context it is called in; for pyimgano
 
     Raises ImageError naming the input, RegionError, DetectorOutputError, InferenceError (all ValueError); an error of
@@ -132,7 +140,15 @@ def infer_iter(
     reader = Reader(stated, u16_max, by_rows=isinstance(target, TiledDetector) and regions is None)
     policy = Policy(_threshold(detector, threshold, roi), include_confidence, reject_confidence_below, reject_label)
     one = _Run(
-        target, forward or OnePass(target), regions, reduce, policy, include_maps, postprocess, around or _no_gradients
+        target,
+        forward or OnePass(target),
+        regions,
+        reduce,
+        policy,
+        include_maps,
+        keep,
+        postprocess,
+        around or _no_gradients,
     )
     found = batches(
         frames(items(inputs, input_format=reader.input_format), reader, ahead=batch_size or BATCH), batch_size
@@ -171,6 +187,7 @@ class _Run:
     reduce: Callable[[NDArray[Any]], float]
     policy: Policy
     include_maps: bool
+    keep: Keep
     postprocess: Postprocess | None
     around: Callable[[], AbstractContextManager[Any]]
 
@@ -178,8 +195,9 @@ class _Run:
         """Return the outcomes of frames that were read."""
         images = as_images(batch)
         with self.around():
-            want_maps, own = self.include_maps or self.rois is not None, self.include_maps and not self._makes_copies
-            scores, found = run(self.forward, images, want_maps=want_maps, own_memory=own)
+            want_maps = self.include_maps or self.rois is not None
+            keep = self.keep if self.include_maps and not self._makes_copies else None
+            scores, found = run(self.forward, images, want_maps=want_maps, keep=keep)
             maps: Sequence[NDArray[np.float32] | None] = found
             if self.rois is not None:
                 scores, maps = inside(self.rois, self.reduce, scores, found, images, self.detector)
