@@ -2,8 +2,8 @@
 
 Run with `python tests/benchmarks/presets.py`. All contenders take the same RGB uint8 image on one core, one after the
 other, and each round runs every contender once; the median of the rounds counts. Megapixels a second are of processor
-time. Memory is the peak of a process of its own above what it held with the image, in images; Linux
-only.
+time. Memory is the peak of a process of its own above what it held with the image, in images, for an RGB image and for
+a grey one; Linux only. Steps against glare meet an image with glare.
 """
 
 from __future__ import annotations
@@ -44,9 +44,13 @@ def main() -> int:
     image = picture(args.height, args.width)
     rows = speed(contenders(image), image, args.rounds)
     with tempfile.TemporaryDirectory() as folder:
-        np.save(Path(folder) / "image.npy", image)
+        colour, grey = Path(folder) / "colour.npy", Path(folder) / "grey.npy"
+        np.save(colour, image)
+        np.save(grey, image[..., 1])
         for name, row in rows.items():
-            row["memory"] = memory_apart(name, Path(folder) / "image.npy")
+            row["memory"] = memory_apart(name, colour)
+            if not name.startswith("pyimgano"):
+                row["memory_grey"] = memory_apart(name, grey)
     show(rows, image)
     if args.json:
         args.json.write_text(json.dumps(rows, indent=1), encoding="utf-8")
@@ -64,6 +68,14 @@ def picture(height: int, width: int, *, seed: int = 0) -> Image:
     return np.rint(np.clip(colour, 0, 1) * 255).astype(np.uint8)
 
 
+def glaring(image: Image) -> Image:
+    """Return an image with glare on 1 % of its pixels."""
+    height, width = image.shape[:2]
+    image = image.copy()
+    image[height // 3 : height // 3 + height // 10, width // 3 : width // 3 + width // 10] = 255
+    return image
+
+
 def contenders(image: Image) -> dict[str, Contender]:
     """Return everything that is measured; the profile meets an image that needs all of its corrections."""
     import cv2
@@ -78,7 +90,8 @@ def contenders(image: Image) -> dict[str, Contender]:
     scheme = resolve_preprocessing_scheme(HOST)
     fields = host.IlluminationContrastKnobs.__dataclass_fields__
     knobs = host.IlluminationContrastKnobs(**{k: v for k, v in scheme.payload.items() if k in fields})
-    profile = presets.CameraProfile.fit(picture(*image.shape[:2], seed=seed) for seed in range(6))
+    pictures = (picture(*image.shape[:2], seed=seed) for seed in range(6))
+    profile = presets.CameraProfile.fit(one if image.ndim == 3 else one[..., 1] for one in pictures)
     found: dict[str, Contender] = {
         f"pyimgano: {HOST}": partial(host.apply_illumination_contrast, knobs=knobs),
         f"{OWN}, drift in all": lambda one: profile.correct(one, tolerance=(0, 0)),
@@ -107,11 +120,12 @@ def contenders(image: Image) -> dict[str, Contender]:
 
 
 def speed(measured: dict[str, Contender], image: Image, rounds: int) -> dict[str, dict[str, float]]:
+    glare = glaring(image)
     drifted = np.rint(image * np.linspace(0.6, 0.95, image.shape[1])[None, :, None]).astype(np.uint8)
     seconds: dict[str, list[float]] = {name: [] for name in measured}
     for _ in range(rounds):
         for name, call in measured.items():
-            taken = drifted if name.endswith("drift in all") else image
+            taken = drifted if name.endswith("drift in all") else glare if "glare" in name else image
             started = time.process_time()
             call(taken)
             seconds[name].append(time.process_time() - started)
@@ -121,9 +135,11 @@ def speed(measured: dict[str, Contender], image: Image, rounds: int) -> dict[str
 
 def memory(name: str, path: str) -> float:
     """Return the peak above what the process held with the image, as a multiple of the image."""
-    call = contenders(picture(64, 64))[name]
-    call(picture(64, 64))
     image = np.load(path)
+    small = picture(64, 64) if image.ndim == 3 else picture(64, 64)[..., 1]
+    call = contenders(small)[name]
+    call(small)
+    image = glaring(image) if "glare" in name else image
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak begins anew
     before = _status("VmRSS")
     call(image)
@@ -147,9 +163,11 @@ def memory_apart(name: str, path: Path) -> float:
 def show(rows: dict[str, dict[str, float]], image: Image) -> None:
     base = rows[f"pyimgano: {HOST}"]["mp_s"]
     print(f"{image.shape[1]} x {image.shape[0]} RGB uint8, one core, megapixels a second of processor time\n")
-    print("| what | MP/s | times pyimgano's scheme | memory, images |\n| --- | ---: | ---: | ---: |")
+    print("| what | MP/s | times pyimgano's scheme | memory, images | of a grey one |")
+    print("| --- | ---: | ---: | ---: | ---: |")
     for name, row in rows.items():
-        print(f"| {name} | {row['mp_s']:.1f} | {row['mp_s'] / base:.1f} | {row['memory']:.1f} |")
+        grey = f"{row['memory_grey']:.1f}" if "memory_grey" in row else "-"
+        print(f"| {name} | {row['mp_s']:.1f} | {row['mp_s'] / base:.1f} | {row['memory']:.1f} | {grey} |")
 
 
 if __name__ == "__main__":

@@ -74,6 +74,28 @@ def test_a_good_image_stays_nearly_what_it_is(profile: CameraProfile) -> None:
     assert np.mean(changes) < 0.6  # grey levels
 
 
+@pytest.mark.parametrize(("fitted", "most"), [(12, 0.12), (60, 0.1)])
+def test_few_good_images_widen_what_is_left_alone(fitted: int, most: float) -> None:
+    """The lamp flickers by a tenth of a stop: new images of the same line hardly ever count as drifted."""
+    changed = []
+    for line in range(4):
+        light = np.exp2(np.random.default_rng(line).normal(0, 0.1, fitted + 15))
+        images = [stored(part(100 * line + k) * np.float32(one)) for k, one in enumerate(light)]
+        profile = CameraProfile.fit(images[:fitted])
+        changed += [profile.correct(image)[1].changed for image in images[fitted:]]
+        dark = stored(part(1) * np.float32(0.5))
+        assert profile.correct(dark)[1].changed
+    assert np.mean(changed) <= most
+
+
+def test_the_width_is_that_of_the_tables() -> None:
+    """Two-sided tolerance factors, 95 % of a normal population with 95 % confidence (Hahn and Meeker, table A.10)."""
+    from pyimgano_industrial.presets.correction import tolerance_factor
+
+    for count, factor in ((5, 5.08), (10, 3.38), (20, 2.752), (50, 2.379), (100, 2.233)):
+        assert tolerance_factor(count) == pytest.approx(factor, rel=0.02)
+
+
 def test_what_a_defect_looks_like_stays(profile: CameraProfile) -> None:
     sound, broken = part(300), part(300, scratch=True)
     changed = np.abs(sound - broken).max(axis=2) > 0.1

@@ -21,7 +21,8 @@ _FIELD_SIDE = 33  # points on a side at which the field is computed; it is inter
 class Scales:
     """How far the light of good images differs: standard deviations of natural logarithms, from the 90 % quantile.
 
-    field: of each of the five coefficients.
+    The fewer the images, the wider: 95 % of all good images lie within two of these with 95 % confidence (Howe,
+    Two-sided Tolerance Limits for Normal Populations, 1969). field: of each of the five coefficients.
     """
 
     exposure: float
@@ -32,9 +33,10 @@ class Scales:
     @classmethod
     def of(cls, lights: Sequence[Light]) -> Scales:
         """Take them from the light of good images, none below what cannot be seen."""
+        wider = tolerance_factor(len(lights)) / 1.96
 
         def spread(values: Any, least: float) -> float:
-            return max(float(np.quantile(np.abs(values), 0.9)) / 1.645, least)
+            return max(wider * float(np.quantile(np.abs(values), 0.9)) / 1.645, least)
 
         fields = np.stack([light.field for light in lights])
         return cls(
@@ -43,6 +45,14 @@ class Scales:
             spread([np.log(light.exponent) for light in lights], 0.01),
             tuple(spread(column, 0.01) for column in fields.T),
         )
+
+
+def tolerance_factor(count: int) -> float:
+    """Return by how many standard deviations of `count` numbers 95 % of all lie within, with 95 % confidence."""
+    free = max(count - 1, 1)
+    # The 5 % quantile of chi squared, by Wilson and Hilferty, The Distribution of Chi-square, 1931.
+    fifth = free * (1 - 2 / (9 * free) - 1.6449 * np.sqrt(2 / (9 * free))) ** 3
+    return float(1.96 * np.sqrt(free * (1 + 1 / count) / fifth))
 
 
 def least_change(light: Light, scales: Scales, *, tolerance: tuple[float, float]) -> Light:

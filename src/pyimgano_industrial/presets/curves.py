@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pyimgano_industrial.presets.bands import Enlarged
 from pyimgano_industrial.presets.pixels import FULL_SCALE, LUMA, Image, check_image, from_float, strips
 
 _BINS = {"uint8": 256, "uint16": 65536, "float32": 65536}
@@ -128,17 +129,16 @@ def look_up(image: Image, table: NDArray[Any]) -> Image:
     import cv2
 
     result = np.empty_like(image)
-    if image.dtype == np.uint8:
-        rows = np.ascontiguousarray(table.T.reshape(1, 256, -1))
-        for strip in strips(image):
-            result[strip] = cv2.LUT(image[strip], rows).reshape(result[strip].shape)
-        return result
+    alike = bool((table == table[0]).all())  # one table for all channels is looked up faster
+    rows = np.ascontiguousarray(table[0] if alike else table.T.reshape(1, 256, -1)) if image.dtype == np.uint8 else None
     for strip in strips(image):
-        if image.ndim == 2:
-            np.take(table[0], image[strip], out=result[strip])
-            continue
-        for channel in range(image.shape[2]):
-            result[strip][..., channel] = table[channel][image[strip][..., channel]]
+        if rows is not None:
+            result[strip] = cv2.LUT(image[strip], rows).reshape(result[strip].shape)
+        elif alike:
+            np.take(table[0], image[strip], out=result[strip], mode="clip")  # "raise" would copy
+        else:
+            for channel in range(image.shape[2]):
+                result[strip][..., channel] = table[channel][image[strip][..., channel]]
     return result
 
 
@@ -161,19 +161,13 @@ def scaled(image: Image, gains: NDArray[np.float32], *, table: NDArray[np.float3
     """
     import cv2
 
-    height, width = image.shape[:2]
     channels = 1 if image.ndim == 2 else image.shape[2]
-    wide = cv2.resize(np.ascontiguousarray(gains, np.float32), (width, gains.shape[0]), interpolation=cv2.INTER_LINEAR)
-    wide = np.repeat(wide.reshape(gains.shape[0], width), channels, axis=1)
-    places = np.clip((np.arange(height) + 0.5) * (gains.shape[0] / height) - 0.5, 0, gains.shape[0] - 1)
-    lower = places.astype(np.intp)
-    upper = np.minimum(lower + 1, gains.shape[0] - 1)
-    share = (places - lower).astype(np.float32)[:, None]
+    larger = Enlarged(np.repeat(gains.astype(np.float32)[..., None], channels, axis=2), image.shape)
     result = np.empty_like(image)
     scale = FULL_SCALE[f"{image.dtype}"]
     for strip in strips(image):
-        factor = wide[lower[strip]]
-        factor += share[strip] * (wide[upper[strip]] - factor)
+        factor = larger[strip]
+        factor = factor.reshape(len(factor), -1)
         parts = _parts(image[strip], table).reshape(len(factor), -1)
         if image.dtype == np.uint8:
             out = result[strip].reshape(len(factor), -1)

@@ -6,11 +6,12 @@ Each of them changes what a small defect looks like: measure on your own parts b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pyimgano_industrial.presets.bands import Enlarged, Parts, blur_radius, halved, in_bands
 from pyimgano_industrial.presets.measures import detail_level, noise_level
 from pyimgano_industrial.presets.pixels import (
     FULL_SCALE,
@@ -19,6 +20,7 @@ from pyimgano_industrial.presets.pixels import (
     check_image,
     check_positive,
     from_float,
+    strips,
     to_float,
 )
 
@@ -37,10 +39,18 @@ def denoise(image: Image, *, strength: float = 2.0, sigma: float = 1.5) -> Image
     noise = noise_level(image)
     if noise <= 0 or min(image.shape[:2]) < 3:
         return image.copy()
-    smooth = cv2.bilateralFilter(
-        to_float(image), 2 * int(np.ceil(1.5 * sigma)) + 1, sigmaColor=strength * noise, sigmaSpace=sigma
-    )
-    return from_float(smooth, image.dtype)
+    radius = int(np.ceil(1.5 * sigma))
+    extremes = to_float(np.array([image.min(), image.max()], image.dtype))
+
+    def smooth(parts: Parts) -> Parts:
+        framed = cv2.copyMakeBorder(parts, radius, radius + 1, 0, 0, cv2.BORDER_REFLECT_101)
+        # OpenCV's table of weights spans the values that it sees: a row out of reach shows it those of the whole image.
+        framed[-1, :2] = extremes if parts.ndim == 2 else extremes[:, None]
+        filtered = cv2.bilateralFilter(framed, 2 * radius + 1, sigmaColor=strength * noise, sigmaSpace=sigma)
+        smoothed: Parts = filtered[radius:]
+        return smoothed
+
+    return in_bands(image, smooth, halo=radius)
 
 
 def deblock(image: Image, *, strength: float = 0.03, size: int = 8) -> Image:
@@ -53,10 +63,15 @@ def deblock(image: Image, *, strength: float = 0.03, size: int = 8) -> Image:
     check_positive("strength", strength, most=1)
     if not 4 <= size <= 64:
         raise PresetError(f"size must be in 4..64, the pixels of a block; got {size}")
-    parts = to_float(image)
-    _across(parts, strength, size)
-    _across(parts.swapaxes(0, 1), strength, size)
-    return from_float(parts, image.dtype)
+    result = np.empty_like(image)
+    rows = size * max(1, next(strips(image)).stop // size)
+    edges = [0, *range(rows + size // 2, image.shape[0], rows), image.shape[0]]  # away from the borders of blocks
+    for first, last in pairwise(edges):
+        parts = to_float(image[first:last])
+        _across(parts, strength, size)
+        _across(parts.swapaxes(0, 1), strength, size, start=first)
+        result[first:last] = from_float(parts, image.dtype)
+    return result
 
 
 def mask_glare(image: Image, *, level: float = 0.98, grow: int = 3, most: float = 0.1) -> Image:
@@ -73,7 +88,7 @@ def mask_glare(image: Image, *, level: float = 0.98, grow: int = 3, most: float 
     if not mask.any() or mask.mean() > most:
         return image.copy()
     result = image.copy()
-    result[mask] = from_float(_filled(to_float(image), mask)[mask], image.dtype)
+    _fill(result, mask)
     return result
 
 
@@ -84,9 +99,9 @@ def glare_mask(image: Image, *, level: float = 0.98, grow: int = 3) -> NDArray[n
     if not 0 <= grow <= 100:
         raise PresetError(f"grow must be in 0..100 pixels; got {grow}")
     smallest = image if image.ndim == 2 else image.min(axis=2)
-    bright = (smallest >= level * FULL_SCALE[f"{image.dtype}"]).astype(np.uint8)
+    bright = (smallest >= level * FULL_SCALE[f"{image.dtype}"]).view(np.uint8)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * grow + 1, 2 * grow + 1))
-    wider: NDArray[np.bool_] = cv2.dilate(bright, kernel).astype(bool)
+    wider: NDArray[np.bool_] = cv2.dilate(bright, kernel, dst=bright).view(bool)
     return wider
 
 
@@ -108,9 +123,13 @@ def match_sharpness(image: Image, *, target: float, sigma: float = 1.0, most: fl
     if found <= 0 or change == 0:
         return image.copy()
     amount = min(max(tried * (target - found) / change, -0.95), most)
-    parts = to_float(image)
-    slow = cv2.GaussianBlur(parts, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
-    return from_float(cv2.addWeighted(parts, 1 + amount, slow, -amount, 0, dst=parts), image.dtype)
+
+    def sharpen(parts: Parts) -> Parts:
+        slow = cv2.GaussianBlur(parts, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
+        sharper: Parts = cv2.addWeighted(parts, 1 + amount, slow, -amount, 0, dst=slow)
+        return sharper
+
+    return in_bands(image, sharpen, halo=blur_radius(sigma))
 
 
 def mask_roi(
@@ -139,40 +158,46 @@ def mask_roi(
             f"a region must hold a pixel of the image, {image.shape[1]} x {image.shape[0]}; got {box or polygon}"
         )
     result = np.full_like(image, fill * FULL_SCALE[f"{image.dtype}"])
-    result[inside > 0] = image[inside > 0]
+    np.copyto(result, image, where=inside.view(bool) if image.ndim == 2 else inside.view(bool)[..., None])
     return result
 
 
-def _across(parts: NDArray[np.float32], strength: float, size: int) -> None:
-    """Smooth the borders between columns of blocks, in place."""
-    right = np.arange(size, parts.shape[1] - 1, size)
-    if not len(right):
+def _across(parts: Parts, strength: float, size: int, *, start: int = 0) -> None:
+    """Smooth the borders between columns of blocks, in place; start: the image's column that the first one is."""
+    border = size - start % size
+    count = len(range(border, parts.shape[1] - 1, size))
+    if not count:
         return
-    a, b, c, d = (parts[:, right + shift] for shift in (-2, -1, 0, 1))
+    beside = [parts[:, border + shift :: size][:, :count] for shift in (-2, -1, 0, 1)]
+    a, b, c, d = beside
     step = (a - 4 * b + 4 * c - d) / 8
     size_of = np.abs(step)
     ramp = np.sign(step) * np.maximum(0, size_of - np.maximum(0, 2 * (size_of - np.float32(strength))))
     outer = np.clip((a - d) / 4, -np.abs(ramp) / 2, np.abs(ramp) / 2)
-    for shift, change in ((-2, -outer), (-1, ramp), (0, -ramp), (1, outer)):
-        parts[:, right + shift] += change
+    for one, change in zip(beside, (-outer, ramp, -ramp, outer), strict=True):
+        one += change
 
 
-def _filled(parts: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Return parts whose masked pixels are interpolated from the others, over a pyramid."""
-    import cv2
-
-    weight = (~mask).astype(np.float32)
-    weighted = parts * (weight if parts.ndim == 2 else weight[..., None])
+def _fill(image: Image, mask: NDArray[np.bool_]) -> None:
+    """Interpolate the masked pixels from the others, over a pyramid, in place."""
     if min(mask.shape) <= 2:
-        total = max(float(weight.sum()), 1e-9)
-        mean: Any = weighted.sum(axis=(0, 1)) / total
-        return np.where(mask if parts.ndim == 2 else mask[..., None], mean, parts).astype(np.float32)
-    small_weight = cv2.pyrDown(weight)
-    small_parts = cv2.pyrDown(weighted)
-    known = np.maximum(small_weight, 1e-6)
-    coarse = small_parts / (known if parts.ndim == 2 else known[..., None])
-    coarse = _filled(np.clip(coarse, 0, 1), small_weight < 0.05)
-    size = (parts.shape[1], parts.shape[0])
-    up = cv2.resize(coarse, size, interpolation=cv2.INTER_LINEAR)
-    result: NDArray[np.float32] = np.where(mask if parts.ndim == 2 else mask[..., None], up, parts)
-    return result
+        known = to_float(image[~mask])
+        mean = known.mean(axis=0) if len(known) else np.zeros(image.shape[2:], np.float32)
+        image[mask] = from_float(np.asarray(mean, np.float32), image.dtype)
+        return
+    size = ((mask.shape[0] + 1) // 2, (mask.shape[1] + 1) // 2)
+    cells, unknown = np.empty((*size, *image.shape[2:]), np.float32), np.empty(size, bool)
+    for rows, weighted in halved(image, lambda rows: _weighted(to_float(image[rows]), mask[rows])):
+        weight = weighted[..., -1:]
+        unknown[rows] = weight[..., 0] < 0.05
+        cells[rows] = np.clip(weighted[..., :-1] / np.maximum(weight, 1e-6), 0, 1).reshape(cells[rows].shape)
+    _fill(cells, unknown)
+    larger = Enlarged(cells, mask.shape)
+    for row in np.flatnonzero(mask.any(axis=1)).tolist():
+        image[row, mask[row]] = from_float(larger[row : row + 1][0, mask[row]], image.dtype)
+
+
+def _weighted(parts: Parts, mask: NDArray[np.bool_]) -> Parts:
+    """Return parts, 0 where they are masked, and what they weigh as one more channel."""
+    weight = (~mask).astype(np.float32)[..., None]
+    return np.concatenate([parts.reshape(*mask.shape, -1) * weight, weight], axis=2)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from pyimgano_industrial.presets.bands import Enlarged, Parts, blur_radius, in_bands, reduced
 from pyimgano_industrial.presets.curves import scaled
 from pyimgano_industrial.presets.pixels import (
     Image,
@@ -20,6 +20,7 @@ from pyimgano_industrial.presets.pixels import (
     from_float,
     luma,
     small,
+    strips,
     to_float,
 )
 
@@ -71,46 +72,49 @@ def homomorphic(
     check_positive("gamma_low", gamma_low, most=4)
     check_positive("gamma_high", gamma_high, most=4)
     check_positive("c", c)
-    parts = to_float(image)
-    logs = np.log(np.maximum(parts, np.float32(_FLOOR)))
     longer = max(image.shape[:2])
-    sigmas = [side * np.sqrt(c / 2) / (np.pi * cutoff * longer / 2) for side in image.shape[:2]]
-    slow = _blur_pixels(logs, sigmas[1], sigmas[0])
-    cv2.addWeighted(logs, gamma_high - 1, slow, gamma_low - gamma_high, 0, dst=logs)
-    parts *= np.exp(logs, out=logs)  # so that black stays black
-    return from_float(parts, image.dtype)
+    sigma_y, sigma_x = (side * np.sqrt(c / 2) / (np.pi * cutoff * longer / 2) for side in image.shape[:2])
+
+    def weighed(parts: Parts, slow: Parts, logs: Parts) -> Parts:
+        cv2.addWeighted(logs, gamma_high - 1, slow, gamma_low - gamma_high, 0, dst=logs)
+        parts *= np.exp(logs, out=logs)  # so that black stays black
+        return parts
+
+    factor = max(1, int(min(sigma_x, sigma_y) / 4))
+    if factor == 1 or min(image.shape[:2]) < 8 * factor:
+
+        def change(parts: Parts) -> Parts:
+            logs = _logs(parts)
+            return weighed(parts, _blur(logs, sigma_x, sigma_y), logs)
+
+        return in_bands(image, change, halo=blur_radius(sigma_y))
+    cells = reduced(image, lambda rows: _logs(to_float(rows)), (image.shape[0] // factor, image.shape[1] // factor))
+    slow = Enlarged(_blur(cells, sigma_x / factor, sigma_y / factor), image.shape)  # a large kernel minds no detail
+    result = np.empty_like(image)
+    for strip in strips(image):
+        parts = to_float(image[strip])
+        result[strip] = from_float(weighed(parts, slow[strip], _logs(parts)), image.dtype)
+    return result
 
 
-def _blurred(cells: NDArray[np.float32], sigma: float, shape: tuple[int, ...]) -> NDArray[np.float32]:
+def _blurred(cells: Parts, sigma: float, shape: tuple[int, ...]) -> Parts:
     """Return cells (h, w) blurred by a kernel whose sigma is a share of the longer side of an image of this shape."""
-    import cv2
-
     check_positive("sigma", sigma, most=4)
     pixels = sigma * max(shape[:2])
     sigmas = (pixels * cells.shape[1] / shape[1], pixels * cells.shape[0] / shape[0])
-    slow: NDArray[np.float32] = cv2.GaussianBlur(
-        cells, (0, 0), sigmaX=max(sigmas[0], 1e-3), sigmaY=max(sigmas[1], 1e-3), borderType=cv2.BORDER_REFLECT
-    )
-    return slow
+    return _blur(cells, max(sigmas[0], 1e-3), max(sigmas[1], 1e-3))
 
 
-def _blur_pixels(parts: NDArray[np.float32], sigma_x: float, sigma_y: float) -> NDArray[np.float32]:
-    """Return parts blurred; a large kernel is applied to a reduced image."""
+def _logs(parts: Parts) -> Parts:
+    logs = np.maximum(parts, np.float32(_FLOOR))
+    return np.log(logs, out=logs)
+
+
+def _blur(parts: Parts, sigma_x: float, sigma_y: float) -> Parts:
     import cv2
 
-    height, width = parts.shape[:2]
-    factor = max(1, int(min(sigma_x, sigma_y) / 4))
-    if factor == 1 or min(height, width) < 8 * factor:
-        blurred: NDArray[np.float32] = cv2.GaussianBlur(
-            parts, (0, 0), sigmaX=sigma_x, sigmaY=sigma_y, borderType=cv2.BORDER_REFLECT
-        )
-        return blurred
-    reduced = cv2.resize(parts, (width // factor, height // factor), interpolation=cv2.INTER_AREA)
-    reduced = cv2.GaussianBlur(
-        reduced, (0, 0), sigmaX=sigma_x / factor, sigmaY=sigma_y / factor, borderType=cv2.BORDER_REFLECT
-    )
-    enlarged: NDArray[np.float32] = cv2.resize(reduced, (width, height), interpolation=cv2.INTER_LINEAR)
-    return enlarged
+    blurred: Parts = cv2.GaussianBlur(parts, (0, 0), sigmaX=sigma_x, sigmaY=sigma_y, borderType=cv2.BORDER_REFLECT)
+    return blurred
 
 
 def _check_share(name: str, value: float) -> None:
