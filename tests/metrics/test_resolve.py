@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pyimgano_industrial.metrics import AUPRO, PixelMetrics, PixelReport, aupro, pixel_auroc
+from pyimgano_industrial.metrics import AUPRO, PixelMetrics, PixelReport, aupro, pixel_auroc, thinned
 from pyimgano_industrial.metrics import resolve as resolving
 from pyimgano_industrial.metrics.resolve import Resolved, Task
 
@@ -76,10 +76,10 @@ def test_a_sample_that_misleads_costs_a_pass_and_no_digit(monkeypatch: pytest.Mo
         return tried[-1]
 
     monkeypatch.setattr(resolving, "_even", watched)
-    monkeypatch.setattr(resolving, "_SAMPLE", 300_000)
+    monkeypatch.setattr(thinned, "MOST", 300_000)
     found = aupro(maps, masks)
     assert tried == [None]
-    monkeypatch.setattr(resolving, "_SAMPLE", 1 << 30)
+    monkeypatch.setattr(thinned, "MOST", 1 << 30)
     again = aupro(maps, masks)
     assert found.bound <= 1e-5
     assert abs(found.value - again.value) <= found.bound + again.bound + 1e-9

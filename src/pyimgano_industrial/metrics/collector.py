@@ -17,6 +17,7 @@ from pyimgano_industrial.metrics.keys import CHUNK, highest_key_up_to, to_value
 from pyimgano_industrial.metrics.measures import Floats
 from pyimgano_industrial.metrics.resolve import Resolved, Wanted, resolve
 from pyimgano_industrial.metrics.spool import Spool
+from pyimgano_industrial.metrics.thinned import Thinned
 
 MEMORY = 192 * 2**20  # bytes of scores that are kept in memory, by default
 TOLERANCE = 1e-5
@@ -60,6 +61,7 @@ class Collector:
             raise MetricError(f"memory must be 0 or more bytes; got {memory}: 0 keeps everything on disk")
         self._spool = Spool(budget=memory, folder=None if folder is None else Path(folder))
         self._images: list[Image] = []
+        self._thinned = Thinned()
         self._itemsize, self._copy = 4, copy
 
     @property
@@ -75,7 +77,7 @@ class Collector:
     def reset(self) -> None:
         """Forget all images, and remove the temporary file."""
         self._spool.close()
-        self._images, self._itemsize = [], 4
+        self._images, self._thinned, self._itemsize = [], Thinned(), 4
 
     def close(self) -> None:
         """Remove the temporary file; leaving a `with` block does so too."""
@@ -108,6 +110,7 @@ class Collector:
         kept = self._spool.put(defective)
         lent = not self._copy and np.may_share_memory(scores, given)
         whole = self._spool.put(scores.reshape(-1), lent=lent)
+        self._thinned.add(scores.reshape(-1), defective)
         self._images.append(
             Image(whole, kept, kept if found is None else self._spool.put(found), tuple(regions), kind, lighting)
         )
@@ -116,19 +119,37 @@ class Collector:
         return self._spool.get(number).astype(f"f{self._itemsize}", copy=False)
 
     def _resolve(self, wanted: Wanted, streams: Mapping[str, Stream], *, tolerance: float) -> Resolved:
-        return resolve(self._pixels(streams), wanted, itemsize=self._itemsize, tolerance=tolerance)
+        sample = list(self._sample(streams)())
+        every, itemsize = self._thinned.every, self._itemsize
+        return resolve(self._pixels(streams), sample, every, wanted, itemsize=itemsize, tolerance=tolerance)
 
     def _pixels(self, streams: Mapping[str, Stream]) -> Replay:
+        """Return a replay of the images with all their scores."""
+
         def replay() -> Iterator[Pixels]:
-            for image in self._images:
-                weights = {
-                    name: _weights(image.regions, weigh) for name, (choose, weigh) in streams.items() if choose(image)
-                }
-                if weights:
-                    scores, defective, found = map(self._scores, (image.scores, image.defective, image.found))
-                    yield Pixels(scores, defective, found, weights)
+            for _, image, weights in self._weighed(streams):
+                scores, defective, found = map(self._scores, (image.scores, image.defective, image.found))
+                yield Pixels(scores, defective, found, weights)
 
         return replay
+
+    def _sample(self, streams: Mapping[str, Stream]) -> Replay:
+        """Return a replay of the images with one score in `every`, and all that are found."""
+
+        def replay() -> Iterator[Pixels]:
+            for number, image, weights in self._weighed(streams):
+                scores, defective = self._thinned.get(number, f"f{self._itemsize}")
+                yield Pixels(scores, defective, self._scores(image.found), weights)
+
+        return replay
+
+    def _weighed(self, streams: Mapping[str, Stream]) -> Iterator[tuple[int, Image, dict[str, Floats]]]:
+        for number, image in enumerate(self._images):
+            weights = {
+                name: _weights(image.regions, weigh) for name, (choose, weigh) in streams.items() if choose(image)
+            }
+            if weights:
+                yield number, image, weights
 
     def _counts_above(self, threshold: float, choose: Choose) -> tuple[int, int, int]:
         """Return hits, false alarms and misses of the pixels above a threshold."""

@@ -18,7 +18,7 @@ from pyimgano_industrial.metrics.layout import Bins, Layout
 from pyimgano_industrial.metrics.measures import Curve, Floats
 
 _THREADS = 2  # numpy works on several at once
-_STEP = 8 * CHUNK  # pixels that are counted at once
+_STEP = 4 * CHUNK  # pixels that are counted at once
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 

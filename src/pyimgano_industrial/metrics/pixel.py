@@ -18,6 +18,7 @@ from pyimgano_industrial.metrics.checks import (
     checked_threshold,
 )
 from pyimgano_industrial.metrics.collector import MEMORY, TOLERANCE, Choose, Collector, Image, Region, Weigh
+from pyimgano_industrial.metrics.components import components
 from pyimgano_industrial.metrics.measures import Measure, area, average_precision, best_f1
 from pyimgano_industrial.metrics.resolve import Wanted
 from pyimgano_industrial.metrics.results import F1, Estimate, Interval, PixelReport, f1_of
@@ -90,7 +91,7 @@ class PixelMetrics(Collector):
         if inside is not None:
             region = checked_region(inside, size, image)
             counted, marked = values[region], None if marked is None else marked & region
-        found, regions = _no_defect(values) if marked is None else self._regions(values, marked)
+        found, regions = _regions(values, marked)
         self._keep(counted, found, None, regions, lighting=lighting, given=anomaly_map)
 
     def compute(self) -> PixelReport:
@@ -136,19 +137,6 @@ class PixelMetrics(Collector):
     def areas(self) -> list[int]:
         """The areas of all defects so far, in pixels."""
         return [region.area for image in self._images for region in image.regions]
-
-    def _regions(self, values: NDArray[Any], mask: NDArray[np.bool_]) -> tuple[NDArray[Any], list[Region]]:
-        """Return the defects' scores component by component (8-connected), and the components."""
-        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-        if not rows.size:
-            return _no_defect(values)
-        box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        labels = _components(mask[box])
-        inside = np.flatnonzero(mask[box])
-        numbers = labels.reshape(-1)[inside]
-        order = np.argsort(numbers, kind="stable")
-        areas = np.bincount(numbers)[1:].tolist()
-        return values[box].reshape(-1)[inside[order]], [Region(size, size) for size in areas]
 
     def _of_lighting(self, lighting: str) -> PixelReport | None:
         chosen = [image for image in self._images if image.lighting == lighting]
@@ -220,12 +208,8 @@ def _of_size(sizes: Size) -> Weigh:
 _STREAMS: dict[str, Weigh] = {"pixels": lambda _: 1.0, "regions": lambda region: 1 / region.area}
 
 
-def _no_defect(values: NDArray[Any]) -> tuple[NDArray[Any], list[Region]]:
-    return values.reshape(-1)[:0], []
-
-
-def _components(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
-    import cv2
-
-    labels: NDArray[np.int32] = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)[1]
-    return labels
+def _regions(values: NDArray[Any], mask: NDArray[np.bool_] | None) -> tuple[NDArray[Any], list[Region]]:
+    """Return the defects' scores component by component (8-connected), and the components."""
+    flat = values.reshape(-1)
+    found = [] if mask is None else [flat[places] for places in components(mask)]
+    return np.concatenate([flat[:0], *found]), [Region(one.size, one.size) for one in found]

@@ -8,7 +8,7 @@ bin whose scores are all equal is known, however many.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -19,12 +19,12 @@ from pyimgano_industrial.metrics.layout import Edges, Layout, Linear, Relative
 from pyimgano_industrial.metrics.levels import PREFIXES, Tree
 from pyimgano_industrial.metrics.measures import Measure, Measured
 
-_SAMPLE = 1 << 20  # pixels that the first bins are laid out from
-_FEW = 1 << 17  # of them that tell which scores matter
+_FEW = 1 << 16  # pixels of the sample, and of defects, that tell which scores matter
 _COARSE = 1 << 11  # bins that tell so
 _TRIAL = 1 << 14  # bins that tell how many are needed
 _TIED = 1 << 17  # bins that part the scores where these are few
-_MOST_EVEN = 1 << 20  # bins of equal width
+_ENOUGH = 1 << 17  # bins of equal width, no more of which are tried for fewer ones
+_MOST_EVEN = 1 << 20
 _MARGIN = 16  # coarse bins below the lowest that matters
 _FIRST_BITS = 16  # after the first 16
 _STEP = 6  # bits by which a bin is divided
@@ -65,23 +65,49 @@ class Task:
         return max(one.bound for one in resolved.numbers.values()) / self.tolerance
 
 
-def resolve(replay: Replay, wanted: Wanted, *, itemsize: int, tolerance: float) -> Resolved:
-    """Return every wanted number (name -> stream, measure) with its bound, at most the tolerance."""
+def resolve(
+    replay: Replay, sample: Sequence[Pixels], every: int, wanted: Wanted, *, itemsize: int, tolerance: float
+) -> Resolved:
+    """Return every wanted number (name -> stream, measure) with its bound, at most the tolerance.
+
+    sample: the images with one in `every` of their scores, and all that are found
+    """
     task = Task(replay, wanted, itemsize, tolerance)
-    every = max(1, sum(pixels.all.size for pixels in replay()) // _SAMPLE)
-    sample = [_thinned(pixels, every) for pixels in replay()]
+    sample = _together(sample)
     return _even(task, sample, every) or _divided(task, sample, every)
 
 
-def _thinned(pixels: Pixels, every: int) -> Pixels:
-    return replace(pixels, all=pixels.all[::every].copy(), defective=pixels.defective[::every].copy())
+def _together(sample: Sequence[Pixels]) -> list[Pixels]:
+    """Return the images that count in the same streams as one."""
+    groups: dict[tuple[str, ...], list[Pixels]] = {}
+    for pixels in sample:
+        groups.setdefault(tuple(sorted(pixels.weights)), []).append(pixels)
+    return [
+        Pixels(
+            np.concatenate([one.all for one in group]),
+            np.concatenate([one.defective for one in group]),
+            np.concatenate([one.found for one in group]),
+            {stream: np.concatenate([one.weights[stream] for one in group]) for stream in streams},
+        )
+        for streams, group in groups.items()
+    ]
+
+
+def _thinned(pixels: Pixels, every: int, every_found: int) -> Pixels:
+    weights = {stream: every_found * one[::every_found] for stream, one in pixels.weights.items()}
+    return Pixels(pixels.all[::every], pixels.defective[::every], pixels.found[::every_found], weights)
 
 
 def _even(task: Task, sample: Sequence[Pixels], every: int) -> Resolved | None:
     """Return the numbers from bins of equal width, or None where these are not enough."""
     low, high = _that_matter(task, sample, every)
-    makers = [partial(one, low, high, itemsize=task.itemsize) for one in (Linear.of, Relative.of)]
-    trials = [(*trial, make) for make in makers if (trial := _trial(task, sample, every, make)) is not None]
+    trials: list[tuple[int, bool, Callable[[int], Layout | None]]] = []
+    for one in (Linear.of, Relative.of):
+        make = partial(one, low, high, itemsize=task.itemsize)
+        trial = _trial(task, sample, every, make)
+        trials += [] if trial is None else [(*trial, make)]
+        if trial is not None and trial[0] <= _ENOUGH:
+            break
     if not trials:
         return None
     size, tied, make = min(trials, key=lambda trial: trial[:2])
@@ -97,8 +123,10 @@ def _even(task: Task, sample: Sequence[Pixels], every: int) -> Resolved | None:
 
 def _that_matter(task: Task, sample: Sequence[Pixels], every: int) -> tuple[float, float]:
     """Return the range of the scores that may add to an error, with some room below."""
-    few = max(1, sum(pixels.all.size for pixels in sample) // _FEW)
-    thin = [_thinned(pixels, few) for pixels in sample]
+    few, few_found = (
+        max(1, sum(sizes) // _FEW) for sizes in zip(*((one.all.size, one.found.size) for one in sample), strict=True)
+    )
+    thin = [_thinned(pixels, few, few_found) for pixels in sample]
     scores = np.sort(np.concatenate([one for pixels in thin for one in (pixels.all, pixels.found)]))
     edges = Edges(np.unique(scores[:: max(1, scores.size // _COARSE)]))
     counts = count(lambda: iter(thin), edges, task.streams).scaled(few * every)
@@ -116,15 +144,16 @@ def _trial(
     layout = make(_TRIAL)
     if layout is None:
         return None
-    ties = Ties(np.ones(layout.size, bool), itemsize=task.itemsize)
-    counts = count(lambda: iter(sample), layout, task.streams, ties).scaled(every)
-    sizes = [
-        2 * layout.size * task.excess(task.measured(counts, layout, known)[0])  # an error is in proportion to the width
-        for known in (np.zeros(layout.size, bool), ties.single)
-    ]
-    if max(sizes[1], _TIED) < sizes[0] / 4:
-        return max(int(sizes[1]), _TIED), True
-    return max(int(sizes[0]), _TRIAL), False
+    nothing = np.zeros(layout.size, bool)
+    counts = count(lambda: iter(sample), layout, task.streams).scaled(every)
+    size = 2 * layout.size * task.excess(task.measured(counts, layout, nothing)[0])  # it is in proportion to the width
+    if size > 4 * _TIED:
+        ties = Ties(~nothing, itemsize=task.itemsize)
+        counts = count(lambda: iter(sample), layout, task.streams, ties).scaled(every)
+        fewer = 2 * layout.size * task.excess(task.measured(counts, layout, ties.single)[0])
+        if max(fewer, _TIED) < size / 4:
+            return max(int(fewer), _TIED), True
+    return max(int(size), _TRIAL), False
 
 
 def _divided(task: Task, sample: Sequence[Pixels], every: int) -> Resolved:
