@@ -19,11 +19,13 @@ from evaluation.oracles import Open, Scripted, knowing, noise, plan
 from evaluation.pages import Page, check_whole, seen
 from metrics import reference
 from pyimgano_industrial.cli.main import main
-from pyimgano_industrial.evaluation.comparison import MEAN, Comparison, ComparisonError, auroc, compare
+from pyimgano_industrial.evaluation.comparison import MEAN, Comparison, ComparisonError, compare
 from pyimgano_industrial.evaluation.comparison_page import render
 from pyimgano_industrial.evaluation.folder import RunFolder
+from pyimgano_industrial.evaluation.redrawn import Images, auroc, measured
 from pyimgano_industrial.evaluation.results import ModelSpec
 from pyimgano_industrial.evaluation.run import evaluate
+from pyimgano_industrial.metrics import AUPRO
 
 
 def make(root: Path, spec: ModelSpec) -> Any:
@@ -53,6 +55,27 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def found(runs: Path) -> Comparison:
     return compare([runs / "a", runs / "b"], draws=400)
+
+
+@pytest.fixture(scope="module")
+def loco(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+    """Noise and a detector that knows, on logical and structural anomalies."""
+    root = tmp_path_factory.mktemp("loco")
+    trees.loco(root / "data")
+    folder = root / "data/pushpins"
+    more = [f"{number:03}.png" for number in range(1, 9)]
+    trees.images(folder / "test/good", more, value=100)
+    for kind, value in (("logical_anomalies", 120), ("structural_anomalies", 140)):
+        trees.images(folder / "test" / kind, more, value=value)
+        for one in more:
+            trees.mask(folder / "ground_truth" / kind / one[:3] / "000.png", marked=5, value=250)
+
+    def make(spec: ModelSpec) -> Scripted:
+        return knowing(Open("mvtec_loco", root / "data")("pushpins")) if spec.name == "knows" else Scripted()
+
+    models = (ModelSpec("noise", "noise"), ModelSpec("knows", "knows"))
+    evaluate(plan("mvtec_loco", root / "data", root / "run", make=make, models=models))
+    return compare([root / "run"], metrics=["au_spro@0.05", "aupro@0.3", "pixel_ap", "seg_f1_best"], draws=100)
 
 
 def test_every_model_of_every_run_is_an_entry_and_differences_are_to_the_first(found: Comparison) -> None:
@@ -93,15 +116,24 @@ def test_the_interval_is_that_of_a_slow_paired_bootstrap(runs: Path, found: Comp
     assert [difference.low, difference.high] == pytest.approx(np.quantile(drawn, [0.025, 0.975]).tolist(), abs=0.05)
 
 
-def test_metrics_from_the_images_of_a_cell_are_those_that_the_cell_states(found: Comparison) -> None:
-    from pyimgano_industrial.evaluation.comparison import _MEASURES, _scored
-
-    for (label, category), cell in found.cells.items():
-        one = _scored(cell.images)
-        for name, measure in _MEASURES.items():
-            if name in cell.metrics:
-                value = measure(one, np.ones((1, len(cell.images))))[0]
-                assert value == pytest.approx(cell.metrics[name].value, abs=1e-9), (label, category, name)
+@pytest.mark.parametrize("protocol", ["generic", "mvtec_loco"])
+def test_metrics_from_the_images_of_a_cell_are_those_that_the_cell_states(
+    protocol: str, found: Comparison, loco: Comparison
+) -> None:
+    one = loco if protocol == "mvtec_loco" else found
+    seen = set()
+    for (label, category), cell in one.cells.items():
+        entry = next(entry for entry in one.entries if entry.label == label)
+        images = Images(cell, entry.folder.load_counts(entry.row(category)))
+        files = [row.file for row in cell.images]
+        for name, number in cell.metrics.items():
+            value = measured(name, images, files, np.ones((1, len(files))))[0]
+            exact = 1e-9 if name.startswith(("image", "class")) or name == "seg_f1" else 2e-3
+            assert value == pytest.approx(number.value, abs=exact), (label, category, name)
+            seen.add(name.partition("@")[0])
+    assert seen >= {"image_auroc", "image_ap", "class_f1", "class_f1_best", "aupro", "pixel_auroc", "pixel_ap"}
+    assert seen >= {"seg_f1", "seg_f1_best"}
+    assert ("au_spro" in seen) == ("image_auroc_mean" in seen) == (protocol == "mvtec_loco")
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans(), st.integers(0, 3)), min_size=1, max_size=30))
@@ -115,10 +147,44 @@ def test_a_weighted_auroc_is_that_of_repeated_images(images: list[tuple[int, boo
         assert value == pytest.approx(reference.auroc(repeated[0].astype(float), repeated[1]))
 
 
-def test_metrics_of_pixels_have_a_difference_and_say_why_no_interval(found: Comparison) -> None:
+def test_metrics_of_pixels_have_paired_intervals(found: Comparison, loco: Comparison) -> None:
+    _, twice, knows = found.places["aupro@0.3", "bottle"].differences
+    assert (twice.paired, knows.paired, knows.clear) == (24, 24, True)
+    assert twice.low == pytest.approx(0, abs=1e-3)  # the same map doubled ranks alike
+    assert twice.high == pytest.approx(0, abs=1e-3)
+    assert knows.low < knows.value < knows.high
+    for place in loco.places.values():
+        assert [one.reason for one in place.differences[1:]] == [None]
+        assert all(one.low <= one.value <= one.high for one in place.differences[1:])
+
+
+def test_the_interval_of_pixels_is_that_of_whole_maps_drawn_again(runs: Path, found: Comparison) -> None:
+    data = Open("mvtec_ad", runs / "data")("bottle")
+    samples = data.samples("test")
+    masks = [data.mask(sample) if sample.masks else None for sample in samples]
+    images = [data.image(sample) for sample in samples]
+    maps = [one.score_and_map(images)[1] for one in (Scripted(), knowing(data))]
+    rng, drawn = np.random.default_rng(3), []
+    for _ in range(60):
+        chosen = rng.integers(0, len(samples), len(samples))
+        values = []
+        for one in maps:
+            metric = AUPRO(limit=0.3)
+            for index in chosen:
+                metric.update(one[index], masks[index])
+            values.append(metric.compute().value)
+        drawn.append(values[1] - values[0])
     difference = found.places["aupro@0.3", "bottle"].differences[2]
-    assert difference.low is None
-    assert "only metrics of images" in difference.reason
+    assert [difference.low, difference.high] == pytest.approx(np.quantile(drawn, [0.025, 0.975]).tolist(), abs=0.05)
+
+
+def test_a_run_without_counts_has_no_intervals_of_pixels_and_says_so(runs: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(runs / "b", tmp_path / "c"))
+    for path in copy.rglob("counts.npz"):
+        path.unlink()
+    difference = compare([runs / "b", copy], draws=10).places["aupro@0.3", "bottle"].differences[1]
+    assert (difference.value, difference.low) == (0, None)
+    assert "evaluate it again" in difference.reason
 
 
 def test_runs_that_differ_are_compared_with_a_note(runs: Path, tmp_path: Path) -> None:

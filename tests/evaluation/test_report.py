@@ -14,7 +14,7 @@ import trees
 from evaluation.oracles import Open, ScoresOnly, Scripted, knowing, plan
 from evaluation.pages import Page, check_whole, seen
 from pyimgano_industrial.cli.main import main
-from pyimgano_industrial.evaluation.charts import Line, curves, histogram
+from pyimgano_industrial.evaluation.charts import Bar, Line, bars, curves, histogram
 from pyimgano_industrial.evaluation.folder import RunFolder
 from pyimgano_industrial.evaluation.report import write_report
 from pyimgano_industrial.evaluation.results import ModelSpec
@@ -114,7 +114,7 @@ def test_chromium_shows_pictures_tables_and_charts(run: Path, page: Page, tmp_pa
         assert all(natural > 0 and across > 50 and up > 3 for natural, across, up in found["images"])
         assert [rows for rows, *_ in found["tables"]] == [len(table) for table in page.tables]
         assert all(across > 200 and up > 40 for _, across, up in found["tables"])
-        assert all(across > 250 and up > 150 for across, up in found["charts"])
+        assert all(across > 250 and up > 80 for across, up in found["charts"])
         assert found["wide"] <= 0  # nothing sticks out of the window
         assert (found["background"] == "rgb(255, 255, 255)") == (number == 0)
 
@@ -146,6 +146,29 @@ def test_the_command_writes_the_page_again(run: Path, tmp_path: Path, capsys: py
     assert (tmp_path / "r.html").read_bytes() == (run / "report.html").read_bytes()
     assert main(["report", str(tmp_path / "nowhere")]) == 2
     assert "there is no" in capsys.readouterr().err
+
+
+def test_each_breakdown_has_bars_with_intervals_beside_its_table(run: Path, page: Page) -> None:
+    labels = [one["aria-label"] for one in page.all("svg") if one.get("class") == "chart"]
+    assert len([label for label in labels if label.startswith("AU-PRO 0.05 by lighting: AU-PRO 0.05: ")]) == 4
+    assert len([label for label in labels if label.startswith("AU-PRO 0.05 by size of the defects")]) == 4
+    assert len([label for label in labels if label.startswith("image AUROC by lighting: ")]) == 2  # it has no maps
+    found = RunFolder(run)
+    cell = found.load_cell(found.load().rows[0])
+    (lighting, number), *_ = ((key, one.metrics["aupro@0.05"]) for key, one in cell.by_lighting.items() if one.metrics)
+    assert any(f"{lighting} {number.value:.3f}" in label for label in labels)
+
+
+def test_a_bar_is_as_long_as_its_value_and_a_gap_is_no_bar() -> None:
+    chart = bars([Bar("half", 0.5, 0.25, 0.75), Bar("a <long> name that goes on", None)], title="t", x_label="x")
+    assert chart.count('class="bar group"') == 1
+    assert "not measured" in chart
+    assert "a &lt;long&gt; name tha…" in chart
+    width = float(chart.partition('class="bar group"')[2].partition('width="')[2].partition('"')[0])
+    assert width == pytest.approx((368 - 16 - 128) / 2, abs=0.1)
+    line = chart.partition('class="whisker" d="M')[2].partition('"')[0]
+    left, right = float(line.partition(" ")[0]), float(line.partition("H")[2].partition("M")[0])
+    assert right - left == pytest.approx((368 - 16 - 128) / 2, abs=0.15)
 
 
 def test_a_curve_ends_at_the_limit_where_it_is_interpolated() -> None:

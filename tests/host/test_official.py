@@ -50,6 +50,9 @@ def test_maps_that_are_stretched_one_by_one_hide_what_the_official_numbers_show(
     assert stretched < 0.9
     assert official["pixel_ap"]["value"] > 0.99
     assert official["aupro@0.05"]["value"] > 0.95
+    for name in ("image_auroc", "image_ap", "pixel_auroc", "pixel_ap", "aupro@0.3", "aupro@0.05", "seg_f1_best"):
+        number = official[name]
+        assert number["low"] - 1e-3 <= number["value"] <= number["high"] + 1e-3
     assert ours["results"].keys() == alone["results"].keys()
     assert ours["official"]["gaps"]["seg_f1"] == "there is no pixel threshold from normal images"
     assert ours["official"]["gaps"]["threshold"] == "there is no validation split"

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from pyimgano_industrial.evaluation.comparison import Comparison
 
 _DESCRIPTION = """\
-Puts every model of every run beside the first one: each metric, the difference, and for the metrics of images its
-interval from drawing the same images again for both. An interval that leaves 0 out is marked.
+Puts every model of every run beside the first one: each metric, the difference, and its interval from drawing the same
+images again for both. An interval that leaves 0 out is marked.
 
   pyimgano-industrial compare runs/padim runs/patchcore
   pyimgano-industrial compare runs/all --metric image_auroc --output compare.html

@@ -18,6 +18,7 @@ from pyimgano_industrial.datasets.faults import FaultError
 from pyimgano_industrial.datasets.folder import FolderDataset
 from pyimgano_industrial.datasets.loco import MVTecLOCO
 from pyimgano_industrial.datasets.sample import Sample
+from pyimgano_industrial.evaluation.counts import CellCounts
 from pyimgano_industrial.evaluation.detectors import Detector, Maker
 from pyimgano_industrial.evaluation.folder import RunFolder, RunFolderError
 from pyimgano_industrial.evaluation.machine import peak_mib, versions
@@ -137,6 +138,8 @@ def _run(task: Task, folder: RunFolder, dataset: FolderDataset, progress: Progre
         )
         if found.curves:
             folder.save_curves(task.spec.label, task.category, found.curves)
+        if found.counts:
+            folder.save_counts(task.spec.label, task.category, CellCounts(tuple(tally.counted), found.counts))
         clock.lap("metrics")
     failed = [row for row in tally.rows if row.error is not None]
     return Cell(

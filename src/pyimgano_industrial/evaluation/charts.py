@@ -1,4 +1,4 @@
-"""Charts as inline SVG: curves, and histograms of normal and anomalous scores; colours come from the page's style.
+"""Charts as inline SVG: curves, bars, histograms of normal and anomalous scores; colours come from the page's style.
 
 Lines differ in colour and in dashes, normal and anomalous scores in colour and in direction, so that nobody depends on
 colours. Each chart has a title and a text that says what it shows.
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 WIDTH, HEIGHT = 368, 262
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 16, 12, 40
+_BAR_LEFT, _BAR_STEP, _BAR_NAME = 128, 27, 18  # of a chart of bars; letters of a name
 _BINS = 36
 _POINTS = 240  # of a line, more than a screen tells apart
 
@@ -37,10 +38,11 @@ class _Axes:
 
     x: tuple[float, float]
     y: tuple[float, float]
+    left: float = _LEFT
 
     def across(self, value: float) -> float:
         share = (value - self.x[0]) / (self.x[1] - self.x[0])
-        return _LEFT + share * (WIDTH - _LEFT - _RIGHT)
+        return self.left + share * (WIDTH - self.left - _RIGHT)
 
     def up(self, value: float) -> float:
         share = (value - self.y[0]) / (self.y[1] - self.y[0])
@@ -110,6 +112,53 @@ def histogram(normal: Sequence[float], anomalous: Sequence[float], *, title: str
     return _svg(title, said, parts) + legend([("normal, upwards", "normal"), ("anomalous, downwards", "anomalous")])
 
 
+@dataclass(frozen=True)
+class Bar:
+    """One bar of a chart, 0..1, with an interval where there is one; value None: it is not measured."""
+
+    name: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+def bars(entries: Sequence[Bar], *, title: str, x_label: str) -> str:
+    """Return a chart of bars from 0 to 1, one below the other, with their intervals as lines over their ends."""
+    left, height = _BAR_LEFT, _TOP + _BAR_STEP * len(entries) + _BOTTOM
+    axes = _Axes((0.0, 1.0), (0.0, 1.0), left)
+    bottom = height - _BOTTOM
+    parts = []
+    for value in (0, 0.25, 0.5, 0.75, 1):
+        x = axes.across(value)
+        parts.append(f'<path class="grid" d="M{x:.1f} {_TOP}V{bottom}"/>')
+        parts.append(f'<text class="tick" x="{x:.1f}" y="{bottom + 15}" text-anchor="middle">{value:g}</text>')
+    for number, one in enumerate(entries):
+        middle = _TOP + _BAR_STEP * (number + 0.5)
+        name = one.name if len(one.name) <= _BAR_NAME else f"{one.name[: _BAR_NAME - 1]}…"
+        parts.append(
+            f'<text class="label" x="{left - 8}" y="{middle + 4:.1f}" text-anchor="end">{escape(name)}'
+            f"<title>{escape(one.name)}</title></text>"
+        )
+        if one.value is None:
+            parts.append(f'<text class="tick" x="{left + 6}" y="{middle + 4:.1f}">not measured</text>')
+            continue
+        parts.append(
+            f'<rect class="bar group" x="{left}" y="{middle - 8:.1f}" width="{axes.across(one.value) - left:.1f}" '
+            f'height="16"><title>{escape(one.name)}: {one.value:.3f}</title></rect>'
+        )
+        if one.low is not None and one.high is not None:
+            ends = [axes.across(end) for end in (one.low, one.high)]
+            caps = "".join(f"M{end:.1f} {middle - 5:.1f}V{middle + 5:.1f}" for end in ends)
+            parts.append(f'<path class="whisker" d="M{ends[0]:.1f} {middle:.1f}H{ends[1]:.1f}{caps}"/>')
+    parts.append(f'<path class="axis" d="M{left} {_TOP}V{bottom}"/>')
+    parts.append(
+        f'<text class="label" x="{(left + WIDTH - _RIGHT) / 2}" y="{height - 6}" text-anchor="middle">'
+        f"{escape(x_label)}</text>"
+    )
+    told = ", ".join(f"{one.name} {'not measured' if one.value is None else f'{one.value:.3f}'}" for one in entries)
+    return _svg(title, f"{x_label}: {told}", parts, height)
+
+
 def legend(entries: Sequence[tuple[str, str]]) -> str:
     """Return names with a sample of their line or bar; entries: (name, class)."""
     shown = []
@@ -149,9 +198,9 @@ def _frame(
     return parts
 
 
-def _svg(title: str, said: str, parts: Sequence[str]) -> str:
+def _svg(title: str, said: str, parts: Sequence[str], height: float = HEIGHT) -> str:
     return (
-        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(f"{title}: {said}")}">'
+        f'<svg class="chart" viewBox="0 0 {WIDTH} {height:g}" role="img" aria-label="{escape(f"{title}: {said}")}">'
         f"<title>{escape(title)}</title>{''.join(parts)}</svg>"
     )
 

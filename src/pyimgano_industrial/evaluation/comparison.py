@@ -1,30 +1,27 @@
 """Runs side by side: the difference of every metric, with intervals where the same images were scored.
 
 The images of a category are drawn again with replacement, the same ones for both entries, so that what makes an image
-hard for both cancels out (paired bootstrap: Efron and Tibshirani, An Introduction to the Bootstrap, 1993). It needs the
-scores of images alone, and so it is there for the metrics of images; metrics of pixels are compared by their values.
+hard for both cancels out (paired bootstrap: Efron and Tibshirani, An Introduction to the Bootstrap, 1993). Metrics of
+images are drawn from the scores in a run's files, those of pixels from what each image adds to the curves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pyimgano_industrial.core.errors import IndustrialError
 from pyimgano_industrial.evaluation.folder import RunFolder
+from pyimgano_industrial.evaluation.redrawn import Floats, Images, Redrawn, redrawable
 from pyimgano_industrial.evaluation.results import Cell, Mean, Number, Row, Run
 from pyimgano_industrial.evaluation.table import headline
 
-Floats = NDArray[np.float64]
-
 DRAWS = 2000
 MEAN = "mean"
-_CHUNK = 1 << 22  # weights at a time
 
 
 class ComparisonError(IndustrialError, ValueError):
@@ -145,9 +142,14 @@ def compare(
                     cells[one.label, category] = one.folder.load_cell(row)
                 except IndustrialError as error:
                     notes.append(f"{one.label} {category}: {error}")
+    redrawn = Redrawn(draws, seed)
+    for one in entries:
+        for category in categories:
+            if (cell := cells.get((one.label, category))) is not None and (row := one.row(category)) is not None:
+                redrawn.add((one.label, category), Images(cell, one.folder.load_counts(row)))
     places = {}
     for name in names:
-        drawn = [_Draws(name, entries[0], one, cells, draws, seed) for one in entries[1:]]
+        drawn = [_Differences(name, entries[0].label, one.label, redrawn) for one in entries[1:]]
         for category in categories:
             places[name, category] = _place(name, category, entries, drawn, interval)
         if len(categories) > 1:
@@ -185,7 +187,7 @@ def _notes(entries: Sequence[Entry]) -> Sequence[str]:
 # Numbers.
 
 
-def _place(name: str, category: str, entries: Sequence[Entry], drawn: Sequence[_Draws], interval: float) -> Place:
+def _place(name: str, category: str, entries: Sequence[Entry], drawn: Sequence[_Differences], interval: float) -> Place:
     rows = [one.row(category) for one in entries]
     numbers = tuple(None if row is None else row.metrics.get(name) for row in rows)
     differences: list[Difference | None] = [None]
@@ -200,7 +202,7 @@ def _place(name: str, category: str, entries: Sequence[Entry], drawn: Sequence[_
 
 
 def _mean(
-    name: str, categories: Sequence[str], entries: Sequence[Entry], drawn: Sequence[_Draws], interval: float
+    name: str, categories: Sequence[str], entries: Sequence[Entry], drawn: Sequence[_Differences], interval: float
 ) -> Place:
     """Return the means over each entry's categories, and differences over the categories that both have."""
     numbers = [one.run.means(one.model).get(name) for one in entries]
@@ -234,115 +236,22 @@ def _difference(value: float, drawn: Floats | None, interval: float, paired: int
     return Difference(value, low, high, better, paired)
 
 
-class _Draws:
-    """Differences of one metric between two entries, one a draw of images; each category is drawn once."""
+@dataclass(frozen=True)
+class _Differences:
+    """Differences of one metric between two entries, one a draw of images."""
 
-    def __init__(
-        self, name: str, first: Entry, other: Entry, cells: Mapping[tuple[str, str], Cell], draws: int, seed: int
-    ) -> None:
-        self._name, self._first, self._other = name, first, other
-        self._cells, self._draws, self._seed = cells, draws, seed
-        self._found: dict[str, tuple[Floats | None, int, str | None]] = {}
+    name: str
+    first: str
+    other: str
+    redrawn: Redrawn
 
     def of(self, category: str) -> tuple[Floats | None, int, str | None]:
         """Return the differences (draws,), NaN where a draw lacks a class, the number of images, and why not."""
-        if category not in self._found:
-            self._found[category] = self._draw(category)
-        return self._found[category]
-
-    def _draw(self, category: str) -> tuple[Floats | None, int, str | None]:
-        measure = _MEASURES.get(self._name)
-        if measure is None:
-            return None, 0, "only metrics of images can be drawn again from a run's files"
-        cells = [self._cells.get((one.label, category)) for one in (self._first, self._other)]
-        if cells[0] is None or cells[1] is None:
-            return None, 0, "a run's files are not there"
-        pair = _paired(cells[0], cells[1])
-        if isinstance(pair, str):
-            return None, 0, pair
-        rng = np.random.default_rng([self._seed, *category.encode()])
-        images = pair[0].labels.size
-        found = []
-        for start in range(0, self._draws, max(1, _CHUNK // images)):
-            count = min(self._draws - start, max(1, _CHUNK // images))
-            drawn = rng.integers(0, images, (count, images))
-            weights = np.stack([np.bincount(row, minlength=images) for row in drawn]).astype(float)
-            found.append(measure(pair[1], weights) - measure(pair[0], weights))
-        return np.concatenate(found), images, None
-
-
-@dataclass(frozen=True)
-class _Scored:
-    """Images that both entries scored, in one order: (N,) each."""
-
-    scores: Floats
-    labels: NDArray[np.bool_]
-    flagged: NDArray[np.bool_] | None
-    kinds: tuple[str | None, ...]
-
-
-def _paired(first: Cell, other: Cell) -> tuple[_Scored, _Scored] | str:
-    rows = [{row.file: row for row in cell.images if row.score is not None} for cell in (first, other)]
-    if rows[0].keys() != rows[1].keys():
-        both = len(rows[0].keys() & rows[1].keys())
-        return f"the runs did not score the same images: {both} of {len(rows[0])} and {len(rows[1])} are"
-    names = sorted(rows[0])
-    if any(rows[0][name].label != rows[1][name].label for name in names):
-        return "the runs label images differently"
-    if not names:
-        return "no image has a score"
-    return _scored([rows[0][name] for name in names]), _scored([rows[1][name] for name in names])
-
-
-def _scored(rows: Sequence[Any]) -> _Scored:
-    flagged = [row.flagged for row in rows]
-    return _Scored(
-        np.array([row.score for row in rows], float),
-        np.array([row.label == 1 for row in rows]),
-        None if None in flagged else np.array(flagged, bool),
-        tuple(row.kind for row in rows),
-    )
-
-
-def auroc(scores: Floats, labels: NDArray[np.bool_], weights: Floats) -> Floats:
-    """Return the AUROC under each row of weights: scores (N,), labels (N,), weights (draws, N); NaN without a class."""
-    order = np.argsort(scores, kind="stable")
-    starts = np.flatnonzero(np.diff(scores[order], prepend=np.nan) != 0)
-    positive, negative = (
-        np.add.reduceat(weights[:, order] * chosen[order], starts, axis=1) for chosen in (labels, ~labels)
-    )
-    below = np.cumsum(negative, axis=1) - negative / 2
-    pairs = positive.sum(axis=1) * negative.sum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        found: Floats = (positive * below).sum(axis=1) / pairs
-    return found
-
-
-def _image_auroc(one: _Scored, weights: Floats) -> Floats:
-    return auroc(one.scores, one.labels, weights)
-
-
-def _image_auroc_mean(one: _Scored, weights: Floats) -> Floats:
-    """Return the mean over the kinds of anomaly, each with the good images."""
-    kinds = sorted({f"{kind}" for kind, label in zip(one.kinds, one.labels, strict=True) if label})
-    of_kind = np.array([f"{kind}" for kind in one.kinds])
-    found = [auroc(one.scores, one.labels, weights * (~one.labels | (of_kind == kind))) for kind in kinds]
-    mean: Floats = np.mean(found, axis=0)
-    return mean
-
-
-def _class_f1(one: _Scored, weights: Floats) -> Floats:
-    if one.flagged is None:
-        return np.full(len(weights), np.nan)
-    hits = weights @ (one.flagged & one.labels).astype(float)
-    all_of = weights @ one.flagged.astype(float) + weights @ one.labels.astype(float)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        found: Floats = 2 * hits / all_of
-    return found
-
-
-_MEASURES: dict[str, Callable[[_Scored, Floats], Floats]] = {
-    "image_auroc": _image_auroc,
-    "image_auroc_mean": _image_auroc_mean,
-    "class_f1": _class_f1,
-}
+        if not redrawable(self.name):
+            return None, 0, f"{self.name} cannot be drawn again"
+        keys = [(label, category) for label in (self.first, self.other)]
+        files = self.redrawn.files(self.name, *keys)
+        if isinstance(files, str):
+            return None, 0, files
+        first, other = (self.redrawn.values(self.name, key, files) for key in keys)
+        return other - first, len(files), None

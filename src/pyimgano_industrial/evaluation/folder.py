@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano_industrial.core.errors import IndustrialError, closest
+from pyimgano_industrial.evaluation.counts import CellCounts
 from pyimgano_industrial.evaluation.results import FORMAT, Cell, Row, Run
 
 _T = TypeVar("_T")
@@ -79,6 +80,20 @@ class RunFolder:
         path = self.cell_folder(model, category) / "curves.npz"
         with written(path) as spare, spare.open("wb") as file:
             np.savez_compressed(file, **dict(curves))  # type: ignore[arg-type] # numpy takes names that are no identifiers
+
+    def load_counts(self, row: Row) -> CellCounts | None:
+        """Return what each image of a cell adds to its curves; None where that was not kept."""
+        path = self.path / row.folder / "counts.npz"
+        if not path.exists():
+            return None
+        with np.load(path) as file:
+            return CellCounts.of_arrays({name: file[name] for name in file.files})
+
+    def save_counts(self, model: str, category: str, counts: CellCounts) -> None:
+        """Write counts.npz of a cell."""
+        path = self.cell_folder(model, category) / "counts.npz"
+        with written(path) as spare, spare.open("wb") as file:
+            np.savez_compressed(file, **counts.arrays())  # type: ignore[arg-type] # as above
 
     def row(self, cell: Cell) -> Row:
         """Return the row that stands for a cell in the run's table."""

@@ -13,6 +13,7 @@ from pyimgano_industrial.evaluation.tally import Tally
 from pyimgano_industrial.metrics.bootstrap import interval
 from pyimgano_industrial.metrics.checks import MetricError
 from pyimgano_industrial.metrics.image import ImageMetrics, image_auroc
+from pyimgano_industrial.metrics.image_counts import ImageCounts
 from pyimgano_industrial.metrics.results import F1, Estimate, Interval, PixelReport
 
 Numbers = dict[str, Number]
@@ -21,7 +22,7 @@ Size = tuple[int, int | None]
 
 @dataclass
 class Found:
-    """The numbers of a cell, and why others are not there; the fields are those of `Cell`."""
+    """The numbers of a cell, and why others are not there; the fields are those of `Cell` and of `CellCounts`."""
 
     metrics: Numbers = field(default_factory=dict)
     gaps: dict[str, str] = field(default_factory=dict)
@@ -30,12 +31,13 @@ class Found:
     by_size: dict[str, Group] = field(default_factory=dict)
     by_defect: dict[str, Group] = field(default_factory=dict)
     curves: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    counts: dict[str, ImageCounts] = field(default_factory=dict)  # "pixels", "spro": of the images of `Tally.counted`
 
 
 def numbers_of(tally: Tally, settings: Settings, *, threshold: float | None, curves: bool = True) -> Found:
     """Return every number of the images that could be scored.
 
-    threshold: of image scores; curves: with curves to draw, which take another pass over the scores.
+    threshold: of image scores; curves: with curves to draw and counts of each image.
     Raises nothing for what cannot be computed: it is a gap.
     """
     found = Found()
@@ -153,7 +155,8 @@ def _pixels(found: Found, tally: Tally, settings: Settings, *, curves: bool) -> 
     except MetricError as error:
         _gap(found, ("pixel_auroc", "pixel_ap", "seg_f1", "seg_f1_best", *names), f"{error}")
         return
-    found.metrics |= _of_report(report, _drawn(tally.pixels.bootstrap, settings))
+    drawn = _drawn(tally.pixels.bootstrap, settings)
+    found.metrics |= _of_report(report, drawn)
     if report.f1 is None:
         found.gaps["seg_f1"] = "there is no pixel threshold from normal images"
     for lighting, own in report.by_lighting.items():
@@ -162,15 +165,21 @@ def _pixels(found: Found, tally: Tally, settings: Settings, *, curves: bool) -> 
             gap = "no defect, or no normal pixel, under this lighting"
             found.by_lighting[lighting] = replace(group, gap=group.gap or gap)
         else:
-            found.by_lighting[lighting] = replace(group, metrics={**group.metrics, **_of_report(own, {})})
+            numbers = _of_report(own, _under(f"lighting {lighting}/", drawn))
+            found.by_lighting[lighting] = replace(group, metrics={**group.metrics, **numbers})
     areas = tally.pixels.areas
     for size, by_limit in report.by_size.items():
         count = sum(size[0] <= area and (size[1] is None or area <= size[1]) for area in areas)
-        numbers = {f"aupro@{limit:g}": _number(one) for limit, one in (by_limit or {}).items()}
+        own_drawn = _under(f"size {size_name(size)}/", drawn)
+        numbers = {
+            f"aupro@{limit:g}": _number(one, own_drawn.get(f"aupro@{limit:g}"))
+            for limit, one in (by_limit or {}).items()
+        }
         found.by_size[size_name(size)] = Group(0, count, numbers, None if by_limit else "no defect of this size")
     if curves:
-        drawn = tally.pixels.curves()
-        found.curves |= {"pixel_roc": np.array(drawn["roc"]), "pro": np.array(drawn["pro"])}
+        lines = tally.pixels.curves()
+        found.curves |= {"pixel_roc": np.array(lines["roc"]), "pro": np.array(lines["pro"])}
+        found.counts["pixels"] = tally.pixels.image_counts()
 
 
 def _of_report(report: PixelReport, drawn: Mapping[str, Interval]) -> Numbers:
@@ -207,10 +216,12 @@ def _spro(found: Found, tally: Tally, settings: Settings, *, curves: bool) -> No
     normal = sum(row.label == 0 for row in rows)
     for defect, by_limit in report.by_defect.items():
         count = sum(defect in row.defects for row in rows)
-        own = {f"au_spro@{limit:g}": _number(one) for limit, one in by_limit.items()}
+        own_drawn = _under(f"defect {defect}@", drawn)
+        own = {f"au_spro@{limit:g}": _number(one, own_drawn.get(f"{limit:g}")) for limit, one in by_limit.items()}
         found.by_defect[defect] = Group(normal, count, own)
     if curves:
         found.curves |= {f"spro/{kind}": np.array(points) for kind, points in tally.spro.curves().items()}
+        found.counts["spro"] = tally.spro.image_counts()
 
 
 # Helpers.
@@ -223,6 +234,10 @@ def _drawn(bootstrap: Callable[..., dict[str, Interval]], settings: Settings) ->
         return bootstrap(samples=settings.bootstrap, confidence=settings.interval, seed=settings.seed)
     except MetricError:  # no draw of so few images holds both labels: the number stands without an interval
         return {}
+
+
+def _under(name: str, drawn: Mapping[str, Interval]) -> dict[str, Interval]:
+    return {key[len(name) :]: one for key, one in drawn.items() if key.startswith(name)}
 
 
 def _number(one: Estimate, drawn: Interval | None = None) -> Number:

@@ -77,12 +77,16 @@ svg.chart{display:block;width:100%;height:auto}
 .s4{stroke:var(--s4);stroke-dasharray:9 3 2 3}.s5{stroke:var(--s5);stroke-dasharray:12 4}.s6{stroke:var(--s6);
 stroke-dasharray:1 3}
 .bar.normal{fill:var(--normal)}.bar.anomalous{fill:var(--anomalous)}
+.bar.group{fill:var(--s1);opacity:.75}
+.whisker{stroke:var(--ink);stroke-width:1.4;fill:none}
 .cut{stroke:var(--cut);stroke-width:1.8;stroke-dasharray:6 3}
 .cut-text{fill:var(--cut);font-size:11.5px;font-weight:600}
 .legend{display:flex;flex-wrap:wrap;gap:2px 18px;margin:4px 0 0;padding:0 0 0 40px;list-style:none;font-size:12.5px;
 color:var(--soft)}
 .legend svg{width:26px;height:12px;margin-right:6px;vertical-align:-1px}
-.tables{display:grid;grid-template-columns:minmax(0,1fr);gap:22px;margin-top:26px;max-width:900px}
+.tables{display:grid;grid-template-columns:minmax(0,1fr);gap:26px;margin-top:26px}
+.breakdown{display:grid;grid-template-columns:minmax(0,1.7fr) minmax(260px,1fr);gap:12px 30px;align-items:start}
+.breakdown figure{margin:0}
 .gallery{display:grid;gap:12px}
 .preview{margin:0;border:1px solid var(--line);border-radius:10px;padding:12px 14px;background:var(--wash);display:grid;
 grid-template-columns:158px minmax(0,1fr);gap:16px}
@@ -104,8 +108,8 @@ grid-template-columns:158px minmax(0,1fr);gap:16px}
 .fail{color:var(--bad)}
 details summary{cursor:pointer;color:var(--soft);font-size:13.5px;margin:14px 0 6px}
 footer{color:var(--soft);font-size:13px;padding-top:10px;padding-bottom:60px}
-@media (max-width:640px){main,header,footer{padding-left:16px;padding-right:16px}.preview,.charts{
-grid-template-columns:minmax(0,1fr)}.panels{grid-template-columns:repeat(2,1fr)}}
+@media (max-width:640px){main,header,footer{padding-left:16px;padding-right:16px}.preview,.charts,
+.breakdown{grid-template-columns:minmax(0,1fr)}.panels{grid-template-columns:repeat(2,1fr)}}
 @media print{.cell{break-inside:avoid-page}nav{display:none}}
 """
 

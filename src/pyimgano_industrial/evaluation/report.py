@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pyimgano_industrial.core.errors import ImageError, IndustrialError
 from pyimgano_industrial.evaluation import page
-from pyimgano_industrial.evaluation.charts import Floats, Line, curves, histogram
+from pyimgano_industrial.evaluation.charts import Bar, Floats, Line, bars, curves, histogram
 from pyimgano_industrial.evaluation.folder import RunFolder, written
 from pyimgano_industrial.evaluation.report_pictures import gallery
 from pyimgano_industrial.evaluation.results import Cell, Group, Row, Run
@@ -18,6 +18,7 @@ from pyimgano_industrial.evaluation.table import headline, title_of
 
 WITH_BEST = ("class_f1", "seg_f1")
 _PRO_END = 0.3  # of the chart of PRO curves
+_COLUMNS = 4  # of metrics in a breakdown
 _SHOWN = 20  # images with errors that are listed
 
 
@@ -239,14 +240,33 @@ def _breakdowns(run: Run, cell: Cell) -> str:
         "By kind of anomaly, with the good images": cell.by_kind,
         "By defect": cell.by_defect,
     }
-    tables = [_groups(title, groups, run) for title, groups in kinds.items() if len(groups) > 1]
-    return f'<div class="tables">{"".join(f"<div>{one}</div>" for one in tables)}</div>' if tables else ""
+    shown = []
+    for title, groups in kinds.items():
+        names = _shown(groups, run)
+        if len(groups) > 1 and names:
+            shown.append(f'<div class="breakdown">{_groups(title, groups, names)}{_bars(title, groups, names)}</div>')
+    return f'<div class="tables">{"".join(shown)}</div>' if shown else ""
 
 
-def _groups(title: str, groups: Mapping[str, Group], run: Run) -> str:
+def _shown(groups: Mapping[str, Group], run: Run) -> list[str]:
+    """Return the metrics of groups that are shown, the protocol's first."""
     present = {name for group in groups.values() for name in group.metrics}
     names = [name for name in dict.fromkeys([*headline(run), "image_auroc", *sorted(present)]) if name in present]
-    names = [name for name in names if not name.endswith("_best")][:4]
+    return [name for name in names if not name.endswith("_best")][:_COLUMNS]
+
+
+def _bars(title: str, groups: Mapping[str, Group], names: Sequence[str]) -> str:
+    """Return bars of one metric, of pixels where there is one: what a lighting or a size costs is seen there first."""
+    name = next((one for one in names if one.startswith(("au_spro", "aupro", "image_auroc"))), names[0])
+    entries = []
+    for key, group in groups.items():
+        number = group.metrics.get(name)
+        entries.append(Bar(key, None) if number is None else Bar(key, number.value, number.low, number.high))
+    what = f"{_title(name)} {title[0].lower()}{title[1:]}"
+    return f"<figure>{bars(entries, title=what, x_label=_title(name))}</figure>"
+
+
+def _groups(title: str, groups: Mapping[str, Group], names: Sequence[str]) -> str:
     rows = []
     for key, group in groups.items():
         cells = [

@@ -5,6 +5,7 @@ The folder that holds it (`evaluation.folder.RunFolder` reads and writes it):
     RUN/results.json                             a `Run`: settings, versions, one `Row` a cell
     RUN/cells/<model>/<category>/result.json     a `Cell`: every number, every image
     RUN/cells/<model>/<category>/curves.npz      curves to draw, see `Cell`
+    RUN/cells/<model>/<category>/counts.npz      what each image adds to the curves, for `compare`: see `CellCounts`
     RUN/cells/<model>/<category>/previews/*.png  a few images with mask and map, see `Preview`
 
 Names of metrics, keys of every `metrics` mapping; a limit stands as `f"{limit:g}"`:

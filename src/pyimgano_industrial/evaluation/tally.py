@@ -31,6 +31,7 @@ class Tally:
     rows:    one a test image, in order
     pixels:  None where there are no masks or no maps; spro: None but for MVTec LOCO AD
     no_pixels: why there are no pixel metrics, else None
+    mapped:  places in `rows` of images with a map; counted: files of the images in `pixels` and `spro`, in their order
     """
 
     rows: list[ImageRow] = field(default_factory=list)
@@ -38,6 +39,7 @@ class Tally:
     spro: AUSPRO | None = None
     no_pixels: str | None = None
     mapped: set[int] = field(default_factory=set)
+    counted: list[str] = field(default_factory=list)
 
 
 class Scorer:
@@ -127,9 +129,10 @@ class Scorer:
             mask = np.logical_or.reduce([channel.mask for channel in channels]) if channels else None
         else:
             mask = self.dataset.mask(sample)
-        pixels.update(one, mask, name=name, lighting=sample.lighting, inside=inside)
         if spro is not None:
             spro.update(one, channels, kind=sample.anomaly_type if channels else None, name=name, inside=inside)
+        pixels.update(one, mask, name=name, lighting=sample.lighting, inside=inside)
+        self.tally.counted.append(below(self.dataset, sample))
         return tuple(sorted({channel.defect_name for channel in channels if channel.defect_name}))
 
     def _why_no_pixels(self) -> str | None:

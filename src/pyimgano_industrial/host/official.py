@@ -6,7 +6,7 @@ The host's own are taken at 256 x 256 and, with --pixel-postprocess, from maps s
 from __future__ import annotations
 
 from contextvars import ContextVar
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import wraps
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +24,8 @@ from pyimgano_industrial.host.contract import expect
 from pyimgano_industrial.host.evaluation import Opener
 from pyimgano_industrial.inference.rois import Rois
 from pyimgano_industrial.plugins.manager import plugins
+
+_DRAWS = 1000  # of images, for the intervals, as `industrial evaluate` has them
 
 _found: ContextVar[dict[str, Any] | None] = ContextVar("official numbers", default=None)
 
@@ -61,8 +63,11 @@ def _official(detector: Any, request: Any) -> dict[str, Any]:
 def _measured(fitted: Any, request: Any) -> dict[str, Any]:
     opener = Opener(request.dataset.lower(), Path(request.root), settings.missing_masks)
     dataset = opener(request.category)
-    chosen: Settings = default_settings(
-        request.dataset, f"{opener.root}", protocol_of(opener.type), missing_masks=settings.missing_masks
+    chosen: Settings = replace(
+        default_settings(
+            request.dataset, f"{opener.root}", protocol_of(opener.type), missing_masks=settings.missing_masks
+        ),
+        bootstrap=_DRAWS,
     )
     region = None if inference_flags.roi is None else Rois(inference_flags.roi)
     detector = Detector.fitted(fitted, dataset, region=region)

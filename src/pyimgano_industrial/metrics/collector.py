@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pyimgano_industrial.metrics.checks import MetricError
 from pyimgano_industrial.metrics.counting import Pixels, Replay
+from pyimgano_industrial.metrics.image_counts import ImageCounts, count_images
 from pyimgano_industrial.metrics.keys import CHUNK, highest_key_up_to, to_value
 from pyimgano_industrial.metrics.measures import Floats
 from pyimgano_industrial.metrics.resolve import Resolved, Wanted, resolve
@@ -63,6 +64,7 @@ class Collector:
         self._images: list[Image] = []
         self._thinned = Thinned()
         self._itemsize, self._copy = 4, copy
+        self._counted: ImageCounts | None = None  # of all images so far
 
     @property
     def count(self) -> int:
@@ -77,7 +79,7 @@ class Collector:
     def reset(self) -> None:
         """Forget all images, and remove the temporary file."""
         self._spool.close()
-        self._images, self._thinned, self._itemsize = [], Thinned(), 4
+        self._images, self._thinned, self._itemsize, self._counted = [], Thinned(), 4, None
 
     def close(self) -> None:
         """Remove the temporary file; leaving a `with` block does so too."""
@@ -106,6 +108,7 @@ class Collector:
 
         given: the map as the caller has it
         """
+        self._counted = None
         self._itemsize = max(self._itemsize, scores.itemsize)
         kept = self._spool.put(defective)
         lent = not self._copy and np.may_share_memory(scores, given)
@@ -122,6 +125,9 @@ class Collector:
         sample = list(self._sample(streams)())
         every, itemsize = self._thinned.every, self._itemsize
         return resolve(self._pixels(streams), sample, every, wanted, itemsize=itemsize, tolerance=tolerance)
+
+    def _count_images(self, streams: Mapping[str, Stream]) -> ImageCounts:
+        return count_images(self._pixels(streams), self._sample(streams), sorted(streams))
 
     def _pixels(self, streams: Mapping[str, Stream]) -> Replay:
         """Return a replay of the images with all their scores."""

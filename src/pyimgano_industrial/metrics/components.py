@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,12 +28,12 @@ def components(mask: NDArray[np.bool_]) -> Iterator[NDArray[np.intp]]:
 
 
 def _boxes(mask: NDArray[np.bool_]) -> Iterator[tuple[slice, slice]]:
-    for rows in _runs(mask.any(axis=1)):
-        for columns in _runs(mask[rows].any(axis=0)):
+    for rows in _runs(np.any(mask, axis=1)):
+        for columns in _runs(np.any(mask[rows], axis=0)):
             yield rows, columns
 
 
-def _runs(held: NDArray[np.bool_]) -> list[slice]:
+def _runs(held: NDArray[Any]) -> list[slice]:
     """Return where lines that hold anything follow one another; as one where these are many."""
     edges = np.flatnonzero(np.diff(held, prepend=False, append=False)).tolist()
     if len(edges) > 2 * _MOST_PARTS:

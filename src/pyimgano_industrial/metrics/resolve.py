@@ -103,15 +103,15 @@ def _even(task: Task, sample: Sequence[Pixels], every: int) -> Resolved | None:
     low, high = _that_matter(task, sample, every)
     trials: list[tuple[int, bool, Callable[[int], Layout | None]]] = []
     for one in (Linear.of, Relative.of):
-        make = partial(one, low, high, itemsize=task.itemsize)
+        make: Callable[[int], Layout | None] = partial(one, low, high, itemsize=task.itemsize)
         trial = _trial(task, sample, every, make)
         trials += [] if trial is None else [(*trial, make)]
         if trial is not None and trial[0] <= _ENOUGH:
             break
     if not trials:
         return None
-    size, tied, make = min(trials, key=lambda trial: trial[:2])
-    layout = make(size) if size <= _MOST_EVEN else None
+    size, tied, laid_out = min(trials, key=lambda trial: trial[:2])
+    layout = laid_out(size) if size <= _MOST_EVEN else None
     if layout is None:
         return None
     tied = tied or layout.size < size // 2  # where there are not as many floats

@@ -16,9 +16,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano_industrial.metrics.bootstrap import drawn, intervals, totals
+from pyimgano_industrial.metrics.bootstrap import drawn, intervals
 from pyimgano_industrial.metrics.checks import MetricError, checked_limits, checked_map, checked_mask, checked_region
 from pyimgano_industrial.metrics.collector import MEMORY, TOLERANCE, Choose, Collector, Image, Region, Stream, Weigh
+from pyimgano_industrial.metrics.image_counts import ImageCounts
 from pyimgano_industrial.metrics.measures import Measured, area
 from pyimgano_industrial.metrics.results import Estimate, Interval, SPROReport
 
@@ -132,7 +133,7 @@ class AUSPRO(Collector):
         """Return every number by limit, with its error bound."""
         self._check(lambda _: True, "the set")
         kinds = self._kinds()
-        names = sorted({region.name for image in self._images for region in image.regions if region.name})
+        names = self._names()
         streams: dict[str, Stream] = {f"{kind} and good images": (_of_kind(kind), _weigh) for kind in kinds}
         streams |= {f"defect {name!r}": (_with(name), _named(name)) for name in names}
         found = self._of(streams)
@@ -142,24 +143,36 @@ class AUSPRO(Collector):
         return SPROReport(by_kind, mean, by_defect)
 
     def bootstrap(self, *, samples: int = 1000, confidence: float = 0.95, seed: int = 0) -> dict[str, Interval]:
-        """Return intervals of `KIND@LIMIT` for each kind and of `mean@LIMIT`, by drawing images with replacement.
+        """Return intervals of `KIND@LIMIT` for each kind, of `mean@LIMIT` and of "defect NAME@LIMIT".
 
-        The curves are taken at about 2000 thresholds for this, as in `PixelMetrics.bootstrap`.
+        Images are drawn with replacement. The curves are taken at about 2000 thresholds for this, as in
+        `PixelMetrics.bootstrap`. Raises MetricError where no draw holds normal and anomalous pixels.
         """
-        self._check(lambda _: True, "the set")
-        kinds = self._kinds()
-        streams: dict[str, Stream] = {kind: (_of_kind(kind), _weigh) for kind in kinds}
-        wanted = {f"{kind}@{limit:g}": (kind, area(limit)) for kind in kinds for limit in self._limits}
+        counts, kinds = self.image_counts(), self._kinds()
+        wanted = {f"{stream}@{limit:g}": (stream, area(limit)) for stream in counts.found for limit in self._limits}
         means = {f"mean@{limit:g}": [f"{kind}@{limit:g}" for kind in kinds] for limit in self._limits}
-        replay = self._pixels(streams)
-        return intervals(replay, wanted, samples=samples, confidence=confidence, seed=seed, means=means)
+        found = intervals(counts, wanted, samples=samples, confidence=confidence, seed=seed, means=means)
+        held = {name: one for name, one in found.items() if one is not None}
+        if not held:
+            raise MetricError("no draw of images had normal and anomalous pixels: add images")
+        return held
 
     def curves(self, *, points: int = 500) -> dict[str, list[tuple[float, float]]]:
         """Return a curve to draw for each kind, mean sPRO over the false positive rate, as `PixelMetrics.curves`."""
+        counts = self.image_counts()
+        return {kind: drawn(counts.curve(kind), points) for kind in self._kinds()}
+
+    def image_counts(self) -> ImageCounts:
+        """Return what each image adds to the curve of each kind and of each defect ("defect NAME"); one pass."""
         self._check(lambda _: True, "the set")
-        kinds = self._kinds()
-        found = totals(self._pixels({kind: (_of_kind(kind), _weigh) for kind in kinds}), kinds)
-        return {kind: drawn(found[kind], points) for kind in kinds}
+        if self._counted is None:
+            streams: dict[str, Stream] = {kind: (_of_kind(kind), _weigh) for kind in self._kinds()}
+            streams |= {f"defect {name}": (_with(name), _named(name)) for name in self._names()}
+            self._counted = self._count_images(streams)
+        return self._counted
+
+    def _names(self) -> list[str]:
+        return sorted({region.name for image in self._images for region in image.regions if region.name})
 
     def _kinds(self) -> list[str]:
         return sorted({image.kind for image in self._images if image.kind is not None})
