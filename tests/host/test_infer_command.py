@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -125,6 +126,27 @@ def test_a_polygon_a_mask_and_a_folder_of_masks_are_the_box(line: Path, tiled: t
         assert found[0] == found[3]
 
 
+@pytest.mark.parametrize("tiled", [(), ("--tile-size", 16, "--tile-stride", 16)])
+def test_one_image_and_one_folder_may_have_regions_of_their_own(line: Path, tiled: tuple[object, ...]) -> None:
+    """A folder of masks in folders and a JSON file name the same regions: no scratch lies in that of ok1.png."""
+    right, left = np.zeros(SIZE, np.uint8), np.zeros(SIZE, np.uint8)
+    right[15:35, 25:45], left[:, :20] = 255, 255
+    shutil.copy(line / "check/scratch.png", line / "check/ok1.png")
+    for name, mask in {"good": right, "check": right, "check/ok1": left}.items():
+        save(mask, line / "masks" / f"{name}.png")
+    regions = {"good": [25, 15, 45, 35], "check": "masks/check.png", "ok1": [[0, 0], [19, 0], [19, 47], [0, 47]]}
+    (line / "regions.json").write_text(json.dumps(regions), encoding="utf-8")
+    scores, labels = [], []
+    for roi in ("masks", "regions.json"):
+        done = infer(line, "--roi", roi, *tiled)
+        assert done.returncode == 0, done.stderr
+        scores.append({name: record["score"] for name, record in records(line).items()})
+        labels.append({name: record["label"] for name, record in records(line).items()})
+    assert scores[0] == scores[1]
+    assert scores[0]["scratch.png"] > 3 * scores[0]["ok1.png"]
+    assert labels[0]["scratch.png"] == 1
+
+
 @pytest.fixture
 def conveyor(tmp_path: Path) -> Path:
     """A line of 20 good images whose lower half, the conveyor, is different every time."""
@@ -200,7 +222,7 @@ def test_a_region_needs_maps_or_tiles(line: Path) -> None:
 @pytest.mark.parametrize(
     ("roi", "message"),
     [
-        ("no.png", r"error: --roi must be a box .* or a polygon .* in pixels, .* or a folder of masks; got 'no.png'"),
+        ("no.png", r"error: --roi must be a box .* or a polygon .* in pixels, .* or a JSON file .*; got 'no.png'"),
         ("0,0,500,500", r"a box must satisfy 0 <= x0 < x1 <= 64 .*; got \(0, 0, 500, 500\); the image is good"),
     ],
 )  # fmt: skip

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -52,6 +53,38 @@ def test_clutter_outside_the_region_does_not_decide(parts: Path, tmp_path: Path,
     inside = benchmark(parts, tmp_path, *flags, "--roi", ROI)
     assert inside["roi"] == ROI
     assert inside["results"]["auroc"] == 1.0
+
+
+def test_each_category_has_its_own_region(parts: Path, tmp_path: Path) -> None:
+    """The same parts once upright and once upside down: what is clutter in one is the part in the other."""
+    for path in (parts / "part").rglob("*.png"):
+        place = path.relative_to(parts / "part")
+        image = cv2.imread(f"{path}", cv2.IMREAD_UNCHANGED)
+        save(image, tmp_path / "all/upright" / place)
+        save(image[::-1], tmp_path / "all/turned" / place)
+    regions = {"upright": [0, 0, 64, 32], "turned": [[0, 32], [63, 32], [63, 63], [0, 63]]}
+    (tmp_path / "regions.json").write_text(json.dumps(regions), encoding="utf-8")
+    for name, rows in {"upright": slice(32), "turned": slice(32, 64)}.items():
+        mask = np.zeros((64, 64), np.uint8)
+        mask[rows] = 255
+        save(mask, tmp_path / "masks" / f"{name}.png")
+
+    def run_all(*flags: str, category: str = "all") -> dict[str, Any]:
+        named = ("--dataset", "industrial_folder", "--root", "all", "--category", category)
+        model = ("--model", "vision_pixel_mad_map", "--output", "report.json")
+        run(script("pyimgano-benchmark"), *named, *model, *flags, cwd=tmp_path)
+        report: dict[str, Any] = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+        return report
+
+    for roi in ("regions.json", "masks"):
+        report = run_all("--roi", roi)
+        found = {name: one["results"]["auroc"] for name, one in report["per_category"].items()}
+        assert found == {"upright": 1.0, "turned": 1.0}, roi
+        pixels = run_all("--roi", roi, "--pixel", category="turned")["results"]["pixel_metrics"]
+        assert pixels["pixel_auroc"] > 0.95
+    mixed = run_all("--roi", ROI)["per_category"]
+    assert mixed["upright"]["results"]["auroc"] == 1.0
+    assert mixed["turned"]["results"]["auroc"] < 0.9
 
 
 def test_pixel_metrics_and_the_pixel_threshold_count_what_lies_inside(parts: Path, tmp_path: Path) -> None:

@@ -78,8 +78,25 @@ def test_each_image_has_its_own_region(tmp_path: Path) -> None:
     assert [one.score for one in results] == [20, 220]
 
 
+def test_each_category_has_its_own_region(tmp_path: Path) -> None:
+    files = []
+    for category in ("bolt", "nut"):
+        for name, pixels in (("a", INSIDE), ("b", OUTSIDE)):
+            files.append(tmp_path / category / "test" / f"{name}.png")
+            files[-1].parent.mkdir(parents=True, exist_ok=True)
+            assert cv2.imwrite(str(files[-1]), pixels)
+    regions = {"bolt": BOX, "nut": [(8, 6), (9, 6), (9, 7), (8, 7)]}
+    results = infer(Light(), files, roi=regions, threshold=50, include_maps=True)
+    assert [one.score for one in results] == [120, 20, 20, 220]
+    assert [one.label for one in results] == [1, 0, 0, 1]
+    assert [int((one.anomaly_map > 0).sum()) for one in results] == [16, 16, 4, 4]
+    detector = RegionDetector(Light(), roi=regions, contamination=0.25).fit(files)
+    assert detector.decision_scores_.tolist() == [120, 20, 20, 220]
+    assert detector.predict(files).tolist() == [0, 0, 0, 1]
+
+
 def test_arrays_are_named_by_their_place() -> None:
-    with pytest.raises(RegionError, match="image 1 has none under 'image 1'"):
+    with pytest.raises(RegionError, match="image 1 has none under 'image 1' and none under"):
         infer(Light(), [INSIDE, OUTSIDE], roi={"image 0": BOX}, threshold=1)
 
 

@@ -39,7 +39,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--roi",
         **of_model,
         metavar="BOX_OR_PATH",
-        help="A box x0,y0,x1,y1, a polygon x,y,x,y,x,y..., a mask image or a folder",
+        help="A box x0,y0,x1,y1, a polygon x,y,x,y,x,y..., a mask, a folder of masks or a JSON file by name",
     )
     tiles = parser.add_argument_group("tiles of a model")
     for flag, (keyword, options) in flags().items():

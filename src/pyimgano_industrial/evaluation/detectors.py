@@ -16,8 +16,9 @@ from pyimgano_industrial.core.errors import IndustrialWarning
 from pyimgano_industrial.datasets.folder import FolderDataset
 from pyimgano_industrial.datasets.sample import Sample
 from pyimgano_industrial.evaluation.results import ModelSpec
+from pyimgano_industrial.inference.region_files import load_mask
 from pyimgano_industrial.inference.result import Result
-from pyimgano_industrial.inference.rois import RoiLike, Rois, load_mask, parse_roi
+from pyimgano_industrial.inference.rois import RoiLike, Rois, differ, parse_roi
 from pyimgano_industrial.inference.run import infer_iter
 from pyimgano_industrial.tiling.detector import TiledDetector
 
@@ -105,6 +106,6 @@ class Detector:
         standardises = options.get("fit_mode") == "position" or len(options.get("scales", (1.0,))) > 1
         if not standardises:  # the threshold comes from elsewhere, and one of its own costs folds of fitting
             options.setdefault("calibration", "none")
-        if roi is not None and not (isinstance(roi, Path) and roi.is_dir()):
+        if roi is not None and not differ(roi):
             options["roi"] = load_mask(roi) if isinstance(roi, Path) else roi
         return TiledDetector(detector=make(spec), factory=Again(make, spec), u16_max=self._u16_max, **options)

@@ -38,7 +38,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="BOX_OR_PATH",
         help=(
             "Region of interest: a box x0,y0,x1,y1 or a polygon x,y,x,y,x,y... in pixels, a mask image, "
-            "or a folder of masks named as the images are. "
+            "or, for one a category or an image, a folder of masks or a JSON file, by names of categories or images. "
             "Only pixels inside count in scores, threshold and maps; needs a model with anomaly maps, or --tile-size"
         ),
     )

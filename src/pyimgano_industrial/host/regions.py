@@ -14,7 +14,8 @@ from pyimgano_industrial.core.regions import Region, RegionError
 from pyimgano_industrial.host import inference_flags, settings
 from pyimgano_industrial.host.contract import expect
 from pyimgano_industrial.inference.region_detector import RegionDetector
-from pyimgano_industrial.inference.rois import load_mask
+from pyimgano_industrial.inference.region_files import load_mask
+from pyimgano_industrial.inference.rois import differ
 from pyimgano_industrial.tiling.detector import TiledDetector
 
 
@@ -42,7 +43,7 @@ def looking(detector: Any) -> Any:
 def for_tiles() -> dict[str, Any]:
     """Return the keyword argument of TiledDetector for a region that is the same for all images."""
     roi = inference_flags.roi
-    if roi is None or (isinstance(roi, Path) and roi.is_dir()):
+    if roi is None or differ(roi):
         return {}
     return {"roi": _as_handed_over(load_mask(roi) if isinstance(roi, Path) else roi)}
 
@@ -51,8 +52,10 @@ def _as_handed_over(roi: Any) -> Any:
     """Return a region of the files for the arrays that the command makes of them, which may be smaller."""
     if not settings.resized:
         return roi
-    if isinstance(roi, Path) and roi.is_dir():
-        raise RegionError("a folder of regions needs files, and this command hands over arrays; give one box or mask")
+    if differ(roi):
+        raise RegionError(
+            "regions by name need files, and this command hands over arrays; give one box, polygon or mask"
+        )
     sizes = sorted({size for size, _ in settings.resized})
     if len(sizes) > 1:
         raise RegionError(

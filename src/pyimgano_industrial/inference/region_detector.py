@@ -20,7 +20,7 @@ from pyimgano_industrial.tiling.scores import ScoreReduce, check_reduce, reduce_
 class RegionDetector:
     """Wraps a detector with maps: the score of an image is taken from its map's pixels inside a region.
 
-    roi:          as in `inference.rois`: mask, box, polygon, path, folder of masks, mapping or function
+    roi:          as in `inference.rois`: mask, box, polygon, path, mapping or function
     score_reduce: max, mean, topk_mean (the mean of the share `score_topk`), quantile (`score_quantile`)
     contamination: share of the images given to `fit` that lie above `threshold_`; None takes the detector's own
 

@@ -1,8 +1,8 @@
-"""The region of interest of each image of a run: one for all, or one an image, by name."""
+"""The region of interest of each image of a run: one for all, one a category, or one an image."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano_industrial.core.errors import closest
-from pyimgano_industrial.core.images import IMAGE_SUFFIXES, read_raw
 from pyimgano_industrial.core.regions import Region, RegionError, Roi
+from pyimgano_industrial.inference.region_files import load_mask, opened, read_regions
 
 RoiLike = Roi | str | Path | Mapping[str, Any] | Callable[[str], Any]
 
@@ -20,14 +20,21 @@ class Rois:
     """Finds the region of an image.
 
     roi: a mask (H, W), a box (x0, y0, x1, y1) or a polygon [(x, y), ...] for all images; the path of a mask image;
-    a folder of mask images, each named as its image is, whatever the suffix (one category: one folder); a mapping
-    from an image's stem to any of these; or a function of the image's name that returns one, or None for all of it.
+    a mapping from names to any of these, None for all of an image; a folder of mask images or a JSON file that stand
+    for such a mapping, see `region_files`; or a function of the image's name that returns one, or None.
+    Names of a mapping: an image's is the end of its path without the suffix ("000", "scratch/000"), a category's is
+    the name of a folder that its images lie in ("bolt"). An image's own goes first, the longest name before others,
+    then the folder that is closest to the image.
     Masks are non-zero inside and have their image's size; box and polygon are in pixels.
     Raises RegionError, a ValueError, when an image has no region or one that does not fit.
+
+    >>> rois = Rois({"bolt": (0, 0, 4, 2), "nut": (0, 0, 2, 2), "nut/test/crack/007": None})
+    >>> [int(rois.mask(f"parts/{name}.png", (4, 4)).sum()) for name in ("bolt/a", "nut/a", "nut/test/crack/007")]
+    [8, 4, 16]
     """
 
     def __init__(self, roi: RoiLike) -> None:
-        self._roi = _folder(Path(roi)) if isinstance(roi, (str, Path)) else roi
+        self._roi = opened(Path(roi)) if isinstance(roi, (str, Path)) else roi
         self._last: tuple[Any, tuple[int, int], Region] | None = None
 
     def region(self, name: str, shape: tuple[int, int]) -> Region | None:
@@ -53,18 +60,30 @@ class Rois:
             return self._roi(name)
         if not isinstance(self._roi, Mapping):
             return self._roi
+        for key in _names(Path(name)):
+            if key in self._roi:
+                return self._roi[key]
         stem = Path(name).stem
-        if stem not in self._roi:
-            raise RegionError(
-                f"every image must have a region of its own; {name} has none under {stem!r}: add one, or pass a "
-                f"function of the name, which may give None for all of an image (arrays are called 'image 0', "
-                f"'image 1', ...); {closest(stem, self._roi)}"
-            )
-        return self._roi[stem]
+        raise RegionError(
+            f"every image must have a region; {name} has none under {stem!r} and none under a folder's name: add one, "
+            f"or null (None) for all of it (arrays are called 'image 0', 'image 1', ...); {closest(stem, self._roi)}"
+        )
+
+
+def differ(roi: RoiLike) -> bool:
+    """Return whether images may have different regions."""
+    return callable(roi) or isinstance(roi, Mapping) or (isinstance(roi, (str, Path)) and Path(roi).is_dir())
+
+
+def _names(path: Path) -> Iterator[str]:
+    """Yield the names that an image's region may have, the one that says most about the image first."""
+    parts = [*path.parent.parts, path.stem]
+    yield from ("/".join(parts[start:]) for start in range(len(parts)))
+    yield from reversed(parts[:-1])
 
 
 def parse_roi(text: str) -> RoiLike:
-    """Return the region that a command's flag states: a box, a polygon, or the path of a mask or of a folder of masks.
+    """Return the region that a command's flag states: a box, a polygon, or the path of a mask, a folder or a JSON file.
 
     text: x0,y0,x1,y1 is a box; x,y,x,y,x,y and so on, three points or more, a polygon.
 
@@ -81,23 +100,7 @@ def parse_roi(text: str) -> RoiLike:
         return list(zip(numbers[::2], numbers[1::2], strict=True))
     if not Path(text).exists():
         raise RegionError(
-            f"--roi must be a box x0,y0,x1,y1 or a polygon x,y,x,y,x,y... in pixels, a mask image or a folder of "
-            f"masks; got {text!r}"
+            f"--roi must be a box x0,y0,x1,y1 or a polygon x,y,x,y,x,y... in pixels, a mask image, a folder of masks "
+            f"or a JSON file of regions by name; got {text!r}"
         )
-    return Path(text)
-
-
-def _folder(path: Path) -> Any:
-    if not path.is_dir():
-        return path
-    found = {file.stem: file for file in sorted(path.iterdir()) if file.suffix.lower() in IMAGE_SUFFIXES}
-    if not found:
-        raise RegionError(f"a folder of regions must hold mask images; {path} holds none")
-    return found
-
-
-def load_mask(path: str | Path) -> NDArray[np.bool_]:
-    """Return a mask image as (H, W) bool, True inside; raises ImageError naming the file."""
-    pixels = read_raw(path)
-    inside: NDArray[np.bool_] = (pixels if pixels.ndim == 2 else pixels[..., :3].any(axis=2)) != 0
-    return inside
+    return read_regions(Path(text)) if text.lower().endswith(".json") else Path(text)
