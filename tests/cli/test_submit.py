@@ -69,6 +69,13 @@ def test_a_run_goes_on_where_it_ended(root: Path, tmp_path: Path, capsys: pytest
     assert (output / "submission.tar.gz").read_bytes() == archive
     assert submit(root, *MODEL, "--output", output, "--threshold", "can=1.5") == 0
     assert capsys.readouterr().err.count("done") == 1
+    record = json.loads((output / "submission.json").read_text())
+    logs = {one["object"]: one["changes"] for one in record["objects"]}
+    first, last = logs["can"]
+    assert (first["old"], first["method"], first["images"], last["method"]) == (None, "mean_sigma", 2, "stated")
+    assert first["names"] == ["000_regular.png", "001_regular.png"]
+    assert (last["old"], last["new"], last["level"]) == (first["new"], 1.5, "pixel")
+    assert [len(log) for log in logs.values()] == [2, 1, 1, 1, 1, 1, 1, 1]
 
 
 def test_a_damaged_image_is_named_and_the_others_are_written(

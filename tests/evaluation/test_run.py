@@ -249,6 +249,22 @@ def test_a_cell_that_rests_on_something_else_is_run_again(two: Path, change: Cal
     assert first.make.made == 2  # type: ignore[attr-defined]
 
 
+def test_a_cell_that_is_run_again_keeps_the_log_of_its_thresholds(two: Path) -> None:
+    first = plan("mvtec_ad", two / "data", two / "run", categories=("bottle",))
+    folder = RunFolder(two / "run")
+    before = folder.load_cell(evaluate(first).rows[0]).threshold
+    other = replace(first.settings, method="conformal" if first.settings.method != "conformal" else "tolerance")
+    after = folder.load_cell(evaluate(replace(first, settings=other)).rows[0]).threshold
+    assert before is not None
+    assert after is not None
+    assert [(one.old, one.new, one.method) for one in after.changes] == [
+        (None, before.threshold, first.settings.method),
+        (before.threshold, after.threshold, other.method),
+    ]
+    assert after.changes[0] == before.changes[0]
+    assert after.changes[0].names
+
+
 def test_a_category_that_fails_leaves_the_others(two: Path) -> None:
     (two / "data/bottle/train/good/001.png").write_bytes(b"broken")
 

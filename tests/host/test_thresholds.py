@@ -57,7 +57,10 @@ def test_infer_keeps_a_fifth_back_and_says_which(parts: Path, tmp_path: Path) ->
     assert f"Calibrated on 12 of the 60 images of --train-dir: {report['names'][0]}, " in said
     assert "and 7 more" in said
     short = records[0]["threshold_provenance"]
+    (change,) = report["changes"]
+    assert {"date": short.pop("date"), "old": short.pop("old")} == {"date": change["date"], "old": None}
     assert short == {name: report[name] for name in short}
+    assert (change["new"], change["method"], change["names"]) == (report["threshold"], "tolerance", report["names"])
     assert all(record["label"] == (record["score"] > report["threshold"]) for record in records)
     code = (
         "from pathlib import Path; from pyimgano.models import create_model\n"
@@ -69,6 +72,21 @@ def test_infer_keeps_a_fifth_back_and_says_which(parts: Path, tmp_path: Path) ->
     count, largest = python(code).split()
     assert int(count) == 48
     assert float(largest) == pytest.approx(report["threshold"])
+
+
+def test_the_log_of_a_report_goes_on_and_no_other_file_is_overwritten(parts: Path, tmp_path: Path) -> None:
+    flags = ("--threshold-report", "report.json")
+    infer(parts, *MAD, "--target-fpr", "0.2", *flags, cwd=tmp_path)
+    said, _ = infer(parts, *MAD, "--threshold-method", "conformal", "--target-fpr", "0.4", *flags, cwd=tmp_path)
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    first, last = report["changes"]
+    assert (first["old"], first["method"], first["images"]) == (None, "tolerance", 12)
+    assert (last["old"], last["new"], last["method"]) == (first["new"], report["threshold"], "conformal")
+    assert f"image threshold {first['new']:.6g} -> {last['new']:.6g} (conformal, 12 good images)" in said
+    (tmp_path / "other.json").write_text('{"threshold": 1}', encoding="utf-8")
+    with pytest.raises(AssertionError, match="is no report"):
+        infer(parts, *MAD, "--threshold-report", "other.json", cwd=tmp_path)
+    assert (tmp_path / "other.json").read_text(encoding="utf-8") == '{"threshold": 1}'
 
 
 def test_infer_without_a_flag_aims_at_the_models_contamination(parts: Path, tmp_path: Path) -> None:
@@ -121,6 +139,12 @@ def test_pixel_thresholds_rest_on_the_images_kept_back(parts: Path, tmp_path: Pa
     assert (made["calibration_map_count"], made["method"]) == (12, "normal_pixel_quantile")
     assert (made["calibration"]["method"], made["calibration"]["images"]) == ("quantile", 12)
     assert "Pixel threshold " in said
+    (change,) = made["calibration"]["changes"]
+    used = records[0]["defects"]["pixel_threshold"]
+    assert (change["level"], change["new"], change["images"], change["old"]) == ("pixel", used, 12, None)
+    _, stated = infer(parts, *MAD, "--defects", "--pixel-threshold", "2.5", cwd=tmp_path)
+    (change,) = stated[0]["defects"]["pixel_threshold_provenance"]["changes"]
+    assert (change["level"], change["new"], change["method"], change["old"]) == ("pixel", 2.5, "stated", None)
     _, tolerance = infer(parts, *MAD, "--defects", "--threshold-method", "tolerance", cwd=tmp_path)
     assert tolerance[0]["defects"]["pixel_threshold_provenance"]["calibration"]["promise"] == "refused"
     assert tolerance[0]["defects"]["pixel_threshold"] > records[0]["defects"]["pixel_threshold"]
@@ -342,3 +366,5 @@ def test_train_writes_what_its_threshold_promises_into_the_infer_config(tmp_path
     found = Calibration.from_infer_config(json.loads(written.read_text(encoding="utf-8")))
     assert found is not None
     assert (found.method, found.source, found.promise, found.images) == ("quantile", "held-out", "refused", 3)
+    assert (found.changes[-1].new, found.changes[-1].method) == (found.threshold, "quantile")
+    assert len(found.changes[-1].names) == 3

@@ -6,6 +6,7 @@ import json
 import pickle
 import re
 import warnings
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyimgano_industrial.core.errors import IndustrialWarning
-from pyimgano_industrial.inference import Calibration, CalibrationError, Calibrator
+from pyimgano_industrial.inference import Calibration, CalibrationError, Calibrator, ThresholdChangeError
 from pyimgano_industrial.inference.thresholds import METHODS, Method
 
 SIXTY = np.random.default_rng(0).gamma(2, 1, 60)
@@ -293,3 +294,62 @@ def silent_maps(like: Calibration) -> Calibration:
 def test_a_pixel_threshold_is_not_set_as_that_of_images() -> None:
     with pytest.raises(CalibrationError, match="apply sets the threshold of image scores; this one is for the pixels"):
         silent_maps(Calibrator().fit(SIXTY)).apply(Detector())
+
+
+# The log.
+
+
+def test_the_log_says_old_and_new_value_method_images_and_date() -> None:
+    names = [f"{index}.png" for index in range(60)]
+    first = Calibrator(target_fpr=0.1).fit(SIXTY, images=names)
+    second = Calibrator(method="conformal", target_fpr=0.1).fit(SIXTY[:40]).after(first)
+    assert [(one.old, one.new, one.method, one.images) for one in second.changes] == [
+        (None, first.threshold, "tolerance", 60),
+        (first.threshold, second.threshold, "conformal", 40),
+    ]
+    assert second.changes[0].names == tuple(names)
+    assert second.changes[0].source == "held-out"
+    age = datetime.now(timezone.utc) - datetime.fromisoformat(second.changes[0].date.replace("Z", "+00:00"))
+    assert timedelta(seconds=-1) < age < timedelta(hours=1)
+    assert Calibration.from_dict(json.loads(json.dumps(second.to_dict()))).changes == second.changes
+    assert (
+        f"image threshold {first.threshold:.6g} -> {second.threshold:.6g} (conformal, 40 good" in f"{second.changes[1]}"
+    )
+    assert second.after(second).changes == second.changes  # nothing has changed
+
+
+def test_a_detector_s_log_goes_on_also_over_a_threshold_that_somebody_has_set() -> None:
+    detector: Any = Detector()
+    first, last = Calibrator(target_fpr=0.1).fit(SIXTY), Calibrator(target_fpr=0.2).fit(SIXTY)
+    first.apply(detector)
+    detector.threshold_ = 1e6
+    last.apply(detector)
+    assert [(one.old, one.new, one.method) for one in detector.calibration_.changes] == [
+        (None, first.threshold, "tolerance"),
+        (first.threshold, 1e6, "stated"),
+        (1e6, last.threshold, "tolerance"),
+    ]
+    bare: Any = Detector()
+    bare.threshold_ = 0.5
+    first.apply(bare)
+    assert [(one.old, one.new) for one in bare.calibration_.changes] == [(0.5, first.threshold)]
+
+
+def test_the_infer_config_keeps_the_log_of_both_thresholds() -> None:
+    first, last = Calibrator(target_fpr=0.1).fit(SIXTY), Calibrator(target_fpr=0.2).fit(SIXTY)
+    pixel = silent_maps(first)
+    config = last.into(pixel.into(first.into({"threshold": 3.0, "defects": {"pixel_threshold": 0.25}})))
+    found = Calibration.from_infer_config(json.loads(json.dumps(config)))
+    assert found is not None
+    assert [(one.old, one.new) for one in found.changes] == [(3.0, first.threshold), (first.threshold, last.threshold)]
+    found = Calibration.from_infer_config(config, level="pixel")
+    assert found is not None
+    assert [(one.level, one.old, one.new) for one in found.changes] == [("pixel", 0.25, pixel.threshold)]
+
+
+def test_a_record_that_is_none_is_refused() -> None:
+    data = Calibrator().fit(SIXTY).to_dict()
+    with pytest.raises(ThresholdChangeError, match="a change of a threshold has no entry 'novel'"):
+        Calibration.from_dict({**data, "changes": [{"novel": 1}]})
+    with pytest.raises(ThresholdChangeError, match="a change of a threshold needs date, old; they are missing"):
+        Calibration.from_dict({**data, "changes": [{"new": 1.0, "method": "tail"}]})

@@ -8,7 +8,7 @@ import json
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
@@ -119,7 +119,7 @@ def _make(args: argparse.Namespace) -> int:
             with TerminalProgress("packing") as progress:
                 pack(folder, names, target, progress=progress)
     if args.json:
-        data = {"objects": [vars(one) for one in done], "failed": failed, "check": report and report.to_dict()}
+        data = {"objects": [asdict(one) for one in done], "failed": failed, "check": report and report.to_dict()}
         print(json.dumps({**data, "archive": f"{target}" if report and report.ok else None}, indent=2))
     else:
         print(submit_text.outcome(target, report, done, failed))
@@ -202,6 +202,7 @@ class _Job:
                 calibration=found.calibration,
                 failed=found.failed,
                 fingerprint=fingerprint,
+                earlier=earlier,
                 progress=progress,
             )
         if spec is not None and not self.args.keep_maps and not one.failed:
@@ -266,8 +267,6 @@ def _earlier(path: Path) -> dict[str, Written]:
 
 
 def _record(path: Path, spec: ModelSpec | None, objects: Mapping[str, Written]) -> None:
-    from dataclasses import asdict
-
     from pyimgano_industrial.evaluation.folder import written
     from pyimgano_industrial.evaluation.machine import machine, versions
 

@@ -65,7 +65,7 @@ def run_cell(task: Task, progress: Progress | None = None) -> Outcome:
         mark = fingerprint(task, dataset)
         if (found := _finished(task, folder, dataset, mark)) is not None:
             return Outcome(found, fresh=False)
-        cell = _run(task, folder, dataset, progress or _silent)
+        cell = _with_log(_run(task, folder, dataset, progress or _silent), folder)
     except Exception as error:  # noqa: BLE001 - the other cells must not fall with this one
         reason = f"{error}" if isinstance(error, IndustrialError) else f"{type(error).__name__}: {error}"
         cell = Cell(task.spec.label, task.category, "failed", reason, versions=versions(), fingerprint="")
@@ -106,6 +106,20 @@ def _finished(task: Task, folder: RunFolder, dataset: FolderDataset, mark: str) 
             if below(dataset, sample) in scored and not written and "pixel_threshold" not in cell.gaps:
                 return None
     return cell
+
+
+def _with_log(cell: Cell, folder: RunFolder) -> Cell:
+    """Return a cell whose thresholds go on with the log of the one that it takes the place of."""
+    try:
+        before = folder.load_cell_at(folder.cell_folder(cell.model, cell.category))
+    except RunFolderError:
+        return cell
+    image, pixel = cell.threshold, cell.pixel_threshold
+    return replace(
+        cell,
+        threshold=image and image.after(before.threshold),
+        pixel_threshold=pixel and pixel.after(before.pixel_threshold),
+    )
 
 
 def _run(task: Task, folder: RunFolder, dataset: FolderDataset, progress: Progress) -> Cell:

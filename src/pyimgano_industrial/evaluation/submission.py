@@ -23,6 +23,7 @@ from pyimgano_industrial.evaluation.folder import written
 from pyimgano_industrial.evaluation.half import HalfError, HalfScale, HalfStatistics, above
 from pyimgano_industrial.evaluation.tiff import read_map, write_half
 from pyimgano_industrial.inference.calibration import Calibration
+from pyimgano_industrial.inference.changes import ThresholdChange, followed, stated
 
 OBJECTS = MVTecAD2.known_categories
 SPLITS = MVTecAD2.unlabelled_splits
@@ -64,6 +65,7 @@ class Written:
                 in the float16 maps; said: the calibration's own words
     flagged:    the share of all pixels above the threshold
     failed:     image -> why it has no files
+    changes:    the log of the threshold, oldest first; it goes on when the object is written again
     """
 
     object: str
@@ -76,6 +78,7 @@ class Written:
     flagged: float | None = None
     failed: Mapping[str, str] = field(default_factory=dict)
     fingerprint: str = ""
+    changes: tuple[ThresholdChange, ...] = ()
 
 
 def wanted(root: Path | str, name: str) -> list[Wanted]:
@@ -93,6 +96,7 @@ def write_object(
     calibration: Calibration | None = None,
     failed: Mapping[str, str] | None = None,
     fingerprint: str = "",
+    earlier: Written | None = None,
     progress: Progress | None = None,
 ) -> Written:
     """Write the files of one object, in two passes over its maps, of which one is in memory at a time.
@@ -101,6 +105,7 @@ def write_object(
                finite makes its image fail, and the others are written
     threshold: of pixels; `calibration`, where it came from; neither: no thresholded images
     failed:    images that are known to have no map, and why
+    earlier:   what was written of the object before
     progress:  called as `progress(done, total)`, twice an image
     """
     cut = calibration.threshold if calibration is not None else threshold
@@ -143,7 +148,16 @@ def write_object(
         None if cut is None else flagged / pixels,
         faults,
         fingerprint,
+        _log(cut, calibration, () if earlier is None else earlier.changes),
     )
+
+
+def _log(
+    cut: float | None, calibration: Calibration | None, log: tuple[ThresholdChange, ...]
+) -> tuple[ThresholdChange, ...]:
+    if cut is None:
+        return log
+    return followed(log, calibration.changes[-1] if calibration is not None else stated(cut, level="pixel"))
 
 
 def _half_threshold(scale: HalfScale, cut: float) -> float | None:

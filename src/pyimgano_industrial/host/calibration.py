@@ -157,9 +157,9 @@ def _report(basis: _Basis, threshold: float | None, quantile: float) -> tuple[fl
     """Return the threshold that the flags ask for, or the host's, and what it promises."""
     calibrator = threshold_flags.calibrator(quantile, otherwise="quantile")
     calibration = calibrator.fit(basis.scores, images=basis.names, source=basis.source)
-    report = {"method": calibration.method, "calibration": calibration.to_dict()}
     if calibrator.method == "quantile" and "target_fpr" not in settings.thresholds and threshold is not None:
-        return threshold, report
+        return threshold, {"method": calibration.method, "calibration": calibration.at(threshold).to_dict()}
+    report = {"method": calibration.method, "calibration": calibration.to_dict()}
     return calibration.threshold, report | {"quantile": 1 - calibrator.target_fpr}
 
 

@@ -16,10 +16,11 @@ from types import ModuleType
 from typing import Any
 
 from pyimgano_industrial.core.errors import IndustrialWarning
+from pyimgano_industrial.evaluation.folder import written
 from pyimgano_industrial.host import inference_flags, settings, threshold_flags
 from pyimgano_industrial.host.contract import expect
 from pyimgano_industrial.host.thresholds import names
-from pyimgano_industrial.inference.calibration import Calibration
+from pyimgano_industrial.inference.calibration import Calibration, in_force
 from pyimgano_industrial.inference.holdout import Scored, fit_and_score
 from pyimgano_industrial.tiling.detector import TiledDetector
 from pyimgano_industrial.tiling.fitting import Calibration as TiledCalibration
@@ -41,11 +42,13 @@ class Fitting:
         self.images: Sequence[Any] = ()
         self.scored: Scored | None = None
         self.calibration: Calibration | None = None
+        self.before = in_force(detector)
         detector.fit = self
 
     def __call__(self, images: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
         del self.detector.fit
         threshold_flags.calibrator(0.9)  # flags that are wrong are better refused before the fit than after it
+        self.before = self.before or _reported()
         self.images = list(images)
         how = settings.thresholds.get("how", "held-out")
         if isinstance(self.detector, TiledDetector):
@@ -71,6 +74,7 @@ class Fitting:
             self.calibration = threshold_flags.calibrator(quantile).fit(
                 self.scored.scores, images=images, source=self.scored.source
             )
+        self.calibration = self.calibration.after(self.before)
         self.calibration.apply(self.detector)
         _tell(self.calibration, of=len(self.images))
         if self.calibration.promise == "refused" and self.kept:
@@ -180,12 +184,30 @@ def _tell(calibration: Calibration, *, of: int) -> None:
     shown = ", ".join(calibration.names[:_SHOWN])
     more = f" and {len(calibration.names) - _SHOWN} more" if len(calibration.names) > _SHOWN else ""
     print(f"Calibrated on {calibration.images} of the {of} images of --train-dir: {shown}{more}", file=sys.stderr)
+    if len(calibration.changes) > 1 or calibration.changes[-1].old is not None:
+        print(f"Changed: {calibration.changes[-1]}", file=sys.stderr)
     report = settings.thresholds.get("report")
     if report is not None:
-        report.write_text(json.dumps(calibration.to_dict(), indent=2) + "\n", encoding="utf-8")
+        with written(report) as spare:
+            spare.write_text(json.dumps(calibration.to_dict(), indent=2) + "\n", encoding="utf-8")
+
+
+def _reported() -> Calibration | None:
+    """Return what the report of an earlier run says, so that its log goes on."""
+    report = settings.thresholds.get("report")
+    if report is None or not report.exists():
+        return None
+    try:
+        return Calibration.from_dict(json.loads(report.read_text(encoding="utf-8")))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise threshold_flags.ThresholdFlagError(
+            f"--threshold-report goes on with the log of its file; {report} is no report ({error}): name another file"
+        ) from error
 
 
 def _short(calibration: Calibration) -> dict[str, Any]:
-    """Return the provenance for one record among many: without the names and the sentences."""
-    left_out = ("names", "caveats", "level", "per", "area")
-    return {name: value for name, value in calibration.to_dict().items() if name not in left_out}
+    """Return the provenance for one record among many: without names, sentences and log, but with the last change."""
+    left_out = ("names", "caveats", "level", "per", "area", "changes")
+    last = calibration.changes[-1]
+    short = {name: value for name, value in calibration.to_dict().items() if name not in left_out}
+    return {**short, "date": last.date, "old": last.old}

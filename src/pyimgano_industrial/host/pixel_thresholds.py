@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from pyimgano_industrial.core.errors import IndustrialWarning
 from pyimgano_industrial.host import infer_thresholds, inference_flags, settings
 from pyimgano_industrial.host.contract import expect, rebind
-from pyimgano_industrial.inference.calibration import Source
+from pyimgano_industrial.inference.calibration import Calibration, Source
 from pyimgano_industrial.inference.calibrator import Calibrator
+from pyimgano_industrial.inference.changes import stated
 from pyimgano_industrial.inference.rois import Rois
 
 Maps = Iterable[NDArray[np.float32]]
@@ -49,15 +50,20 @@ def apply(host: ModuleType) -> None:
             roi_xyxy_norm=roi_xyxy_norm,
             **options,
         )
+        before = options.get("infer_config_pixel_threshold")
+        if provenance.get("source") == "explicit" and threshold != before:
+            return threshold, provenance | {"changes": [stated(threshold, old=before, level="pixel").to_dict()]}
         if provenance.get("method") != "normal_pixel_quantile" or not maps or not 0 < pixel_normal_quantile < 1:
             return threshold, provenance
-        report = _calibrate(maps, pixel_normal_quantile, roi_xyxy_norm)
+        calibration = _calibrate(maps, pixel_normal_quantile, roi_xyxy_norm)
+        calibration = calibration if ours else calibration.at(threshold)
+        report = {name: value for name, value in calibration.to_dict().items() if name != "names"}
         if ours:
             provenance |= {
                 "calibration_map_count": len(maps),
                 "calibration_pixel_count": sum(one.size for one in maps),
             }
-        return (report["threshold"] if ours else threshold), provenance | {"calibration": report}
+        return calibration.threshold, provenance | {"calibration": report}
 
     host.resolve_pixel_threshold = resolve_pixel_threshold  # type: ignore[attr-defined]  # the host's module attribute
     rebind("resolve_pixel_threshold", original, resolve_pixel_threshold)
@@ -69,7 +75,7 @@ def _is_ours(maps: Sequence[NDArray[np.float32]]) -> bool:
 
 def _calibrate(
     maps: Sequence[NDArray[np.float32]], quantile: float, roi_xyxy_norm: Sequence[float] | None
-) -> dict[str, Any]:
+) -> Calibration:
     masks = _inside(maps, roi_xyxy_norm)
     calibrator = Calibrator(method=settings.thresholds.get("method", "quantile"), target_fpr=round(1 - quantile, 12))
     source: Source = "held-out" if infer_thresholds.keeps_back() else "train"
@@ -77,7 +83,7 @@ def _calibrate(
         warnings.simplefilter("ignore", IndustrialWarning)  # the report says the same
         calibration = calibrator.fit_maps(maps, masks=masks, source=source)
     print(calibration, file=sys.stderr)
-    return {name: value for name, value in calibration.to_dict().items() if name != "names"}
+    return calibration
 
 
 def _inside(maps: Sequence[NDArray[np.float32]], box: Sequence[float] | None) -> list[NDArray[np.bool_]] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import wraps
 from types import ModuleType
 from typing import Any
@@ -35,7 +34,7 @@ def apply(host: ModuleType) -> None:
             scores, images=names(calibration_inputs), source=source_of(detector, scores)
         )
         threshold: float = np.quantile(scores, quantile).item()
-        replace(calibration, threshold=threshold).apply(detector)
+        calibration.at(threshold).apply(detector)
         return threshold
 
     host.calibrate_threshold = calibrate_threshold  # type: ignore[attr-defined]  # the host's module attribute

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from pyimgano_industrial.host.contract import expect, rebind
-from pyimgano_industrial.host.thresholds import source_of
+from pyimgano_industrial.host.thresholds import names, source_of
+from pyimgano_industrial.inference.calibration import in_force
 from pyimgano_industrial.inference.calibrator import Calibrator
 
 
@@ -29,9 +30,11 @@ def apply(host: ModuleType) -> None:
         wanted = host.resolve_default_quantile(detector)[0] if quantile is None else quantile
         scores = host.collect_calibration_scores(detector, calibration_inputs, input_format=input_format)
         calibration = Calibrator(method="quantile", target_fpr=round(1 - wanted, 12)).fit(
-            scores, source=source_of(detector, scores)
+            scores, images=names(calibration_inputs), source=source_of(detector, scores)
         )
-        detector.threshold_ = threshold = np.quantile(scores, wanted).item()
+        threshold = np.quantile(scores, wanted).item()
+        calibration = calibration.at(threshold).after(in_force(detector))
+        detector.threshold_ = threshold
         return threshold, host.summarize_calibration_scores(scores) | {"calibration": calibration.to_dict()}
 
     setattr(host, name, calibrate)

@@ -16,6 +16,7 @@ from pyimgano_industrial.core.names import on_demand
 if TYPE_CHECKING:
     from pyimgano_industrial.inference.calibration import Calibration, CalibrationError
     from pyimgano_industrial.inference.calibrator import Calibrator
+    from pyimgano_industrial.inference.changes import ThresholdChange, ThresholdChangeError
     from pyimgano_industrial.inference.feed import read_input
     from pyimgano_industrial.inference.formats import FORMATS, InputFormatError
     from pyimgano_industrial.inference.holdout import fit_and_calibrate, fit_and_score
@@ -38,6 +39,8 @@ __all__ = [
     "RegionDetector",
     "Result",
     "Rois",
+    "ThresholdChange",
+    "ThresholdChangeError",
     "fit_and_calibrate",
     "fit_and_score",
     "infer",
@@ -57,6 +60,8 @@ _MODULES = {
     "RegionDetector": "region_detector",
     "Result": "result",
     "Rois": "rois",
+    "ThresholdChange": "changes",
+    "ThresholdChangeError": "changes",
     "fit_and_calibrate": "holdout",
     "fit_and_score": "holdout",
     "infer": "run",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, get_args
 
 from pyimgano_industrial.core.errors import IndustrialError, closest
 from pyimgano_industrial.core.tolerance import smallest_rate
+from pyimgano_industrial.inference.changes import ThresholdChange, followed, stated
 from pyimgano_industrial.inference.thresholds import METHODS, PROMISES, Method, Promise
 
 Source = Literal["held-out", "validation", "out-of-fold", "train"]
@@ -43,6 +45,7 @@ class Calibration:
                   "images" or "pixels"; area: flagged pixels that a normal image may have, where a pixel threshold
                   counts images
     caveats:      what was warned of
+    changes:      the log, oldest first: each threshold before this one, and this one, with date, method and images
 
     `print(calibration)` says it in a sentence or two.
     """
@@ -62,6 +65,7 @@ class Calibration:
     area: int = 0
     names: tuple[str, ...] = ()
     caveats: tuple[str, ...] = ()
+    changes: tuple[ThresholdChange, ...] = field(default=(), compare=False)
 
     @property
     def provable_fpr(self) -> float:
@@ -72,18 +76,31 @@ class Calibration:
         said = "".join(f" But {caveat}." for caveat in self.caveats)
         return f"{self._rests_on()} {self._promises()} {self._expects()}{said}"
 
+    def after(self, earlier: Calibration | float | None) -> Calibration:
+        """Return this calibration with the log going on from an earlier one, or from a bare threshold."""
+        if earlier is None or not self.changes:
+            return self
+        log, old = ((), earlier) if isinstance(earlier, (int, float)) else (earlier.changes, earlier.threshold)
+        return replace(self, changes=followed(log, replace(self.changes[-1], old=float(old))))
+
+    def at(self, threshold: float) -> Calibration:
+        """Return this calibration with another threshold, in the log, too."""
+        log = self.changes and (*self.changes[:-1], replace(self.changes[-1], new=threshold))
+        return replace(self, threshold=threshold, changes=log)
+
     def apply(self, detector: Any) -> None:
-        """Set `threshold_` of a detector, and leave this as its `calibration_`; for image scores only."""
+        """Set `threshold_` of a detector, and leave this with its log as `calibration_`; for image scores only."""
         if self.level != "image":
             raise CalibrationError("apply sets the threshold of image scores; this one is for the pixels of a map")
+        detector.calibration_ = self.after(in_force(detector))
         detector.threshold_ = self.threshold
-        detector.calibration_ = self
 
     # JSON, and the host's infer_config.
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON; `from_dict` reads it back."""
-        return {**asdict(self), "names": list(self.names), "caveats": list(self.caveats)}
+        lists = {"names": list(self.names), "caveats": list(self.caveats)}
+        return {**asdict(self), **lists, "changes": [one.to_dict() for one in self.changes]}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Calibration:
@@ -99,7 +116,8 @@ class Calibration:
             if data.get(name, choices[0]) not in choices:
                 raise CalibrationError(f"{name} must be one of {', '.join(choices)}; got {data[name]!r}")
         lists = {name: tuple(data.get(name, ())) for name in ("names", "caveats")}
-        return cls(**{**data, **lists})
+        log = tuple(ThresholdChange.from_dict(one) for one in data.get("changes", ()))
+        return cls(**{**data, **lists, "changes": log})
 
     def provenance(self) -> dict[str, Any]:
         """Return what the host calls a threshold's provenance, with all of this under "calibration"."""
@@ -112,16 +130,18 @@ class Calibration:
         }
 
     def into(self, infer_config: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the host's infer_config, what infer_config.json holds, with this threshold and its provenance."""
+        """Return the host's infer_config, what infer_config.json holds, with this threshold, its provenance and log."""
         found = copy.deepcopy(dict(infer_config))
+        place, name = (found, "threshold") if self.level == "image" else (found.get("defects") or {}, "pixel_threshold")
+        provenance = self.after(self.from_infer_config(found, level=self.level) or place.get(name)).provenance()
         if self.level == "pixel":
-            found.setdefault("defects", {}).update(
-                pixel_threshold=self.threshold, pixel_threshold_provenance=self.provenance()
-            )
+            found["defects"] = {
+                **place, "pixel_threshold": self.threshold, "pixel_threshold_provenance": provenance
+            }  # fmt: skip
             _set_in(found, "pixel_threshold", {"threshold": self.threshold})
             return found
-        found.update(threshold=self.threshold, threshold_provenance=self.provenance())
-        _set_in(found, "image_threshold", {"threshold": self.threshold, "provenance": self.provenance()})
+        found.update(threshold=self.threshold, threshold_provenance=provenance)
+        _set_in(found, "image_threshold", {"threshold": self.threshold, "provenance": provenance})
         return found
 
     @classmethod
@@ -166,7 +186,7 @@ class Calibration:
         return "good images" if self.level == "image" else f"good images{few}"
 
 
-_REQUIRED = {field.name for field in fields(Calibration)} - {"level", "per", "area", "names", "caveats"}
+_REQUIRED = {field.name for field in fields(Calibration)} - {"level", "per", "area", "names", "caveats", "changes"}
 _CHOICES: dict[str, tuple[str, ...]] = {
     "level": get_args(Level),
     "per": get_args(Per),
@@ -174,6 +194,20 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "promise": PROMISES,
     "source": SOURCES,
 }
+
+
+def in_force(detector: Any) -> Calibration | float | None:
+    """Return what a detector's threshold rests on, else the bare threshold, else None."""
+    threshold = getattr(detector, "threshold_", None)
+    if threshold is None or not math.isfinite(threshold):
+        return None
+    known = getattr(detector, "calibration_", None)
+    if isinstance(known, Calibration):
+        if known.threshold == threshold:
+            return known
+        log = (*known.changes, stated(float(threshold), old=known.threshold))  # somebody has set it since
+        return replace(known, threshold=float(threshold), changes=log)
+    return float(threshold)
 
 
 def percent(rate: float) -> str:

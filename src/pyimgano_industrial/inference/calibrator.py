@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from pyimgano_industrial.core.errors import IndustrialWarning, closest
 from pyimgano_industrial.inference.calibration import SOURCES, Calibration, CalibrationError, Level, Per, Source
 from pyimgano_industrial.inference.caveats import about_scores, about_train, caveats
+from pyimgano_industrial.inference.changes import ThresholdChange, now
 from pyimgano_industrial.inference.pixels import PixelScores
 from pyimgano_industrial.inference.rates import count_bounds, mean_bounds
 from pyimgano_industrial.inference.thresholds import METHODS, Cut, Method, Promise, Scores, cut
@@ -136,6 +137,9 @@ class Calibrator:
         )
         for sentence in said:
             warnings.warn(sentence, IndustrialWarning, stacklevel=4)
+        change = ThresholdChange(
+            now(), None, found.threshold, self.method, basis.level, basis.source, basis.images, basis.names
+        )
         return Calibration(
             threshold=found.threshold,
             method=self.method,
@@ -146,6 +150,7 @@ class Calibrator:
             fpr_low=bounds[0],
             fpr_high=bounds[1],
             caveats=tuple(said),
+            changes=(change,),
             **vars(basis),
         )
 
