@@ -19,7 +19,8 @@ def test_help_is_one_page(capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     assert len(text.splitlines()) < 40
     listed, examples = text.split("examples:")
-    for command in ("status", "check", "demo", "evaluate", "report", "compare", "submit", "drift", "exec"):
+    commands = ("status", "check", "demo", "evaluate", "report", "compare", "submit", "drift", "exec", "completion")
+    for command in commands:
         assert listed.count(f"\n    {command} ") == 1
         assert examples.count(f"pyimgano-industrial {command}") == 1
     assert "exit codes" in examples

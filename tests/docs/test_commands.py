@@ -38,6 +38,7 @@ NOT_RUN = {
     "anomalib train --model Dinomaly --data Folder --data.name can --data.root can --data.normal_dir train/good": (
         "tests/models/test_anomalib.py benchmarks and infers with a checkpoint; training takes hours"
     ),
+    'pip install "pyimgano-industrial[completion]"': "tests/cli/test_completion.py",
     "pip install .": "test_install.py installs the example",
     "python -m tox run -e bench": "tests/benchmarks/startup.py, by tox",
     "pyimgano-industrial demo": "tests/demo and tests/cli",

@@ -7,6 +7,8 @@ import json
 from itertools import groupby
 from pathlib import Path
 
+from pyimgano_industrial.cli import command
+from pyimgano_industrial.core.columns import aligned
 from pyimgano_industrial.core.lazy import resolve
 from pyimgano_industrial.core.progress import TerminalProgress
 from pyimgano_industrial.datasets.faults import Fault
@@ -21,12 +23,12 @@ an error; warnings and notes are for you to judge.
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("check", help="list every fault of a data set folder", description=_DESCRIPTION)
+    parser = command.add(commands, "check", help="list every fault of a data set folder", description=_DESCRIPTION)
     parser.add_argument("--dataset", required=True, metavar="NAME", help="for example mvtec_loco or industrial_folder")
     parser.add_argument("--root", required=True, metavar="DIR", help="the folder that holds the categories")
     parser.add_argument("--category", metavar="NAME", help="one category; default: all")
     parser.add_argument("--all", action="store_true", help=f"list more than {_SHOWN} files for each rule")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    command.finish(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -59,11 +61,7 @@ def render(report: Report, *, shown: int | None) -> str:
 def _counts(report: Report) -> list[str]:
     header = ("category", "split", "label", "type", "images")
     rows = [(c.category, c.split, c.label, c.anomaly_type or "", f"{c.images}") for c in report.counts]
-    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
-    return [
-        "  ".join(cell.rjust(width) if column == 4 else cell.ljust(width) for column, (cell, width) in enumerate(cells))
-        for cells in (list(zip(row, widths, strict=True)) for row in [header, *rows])
-    ]
+    return aligned([header, *rows], left=range(4))
 
 
 def _rule(severity: str, rule: str, faults: list[Fault], shown: int | None) -> list[str]:

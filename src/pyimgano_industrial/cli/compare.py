@@ -7,6 +7,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pyimgano_industrial.cli import command
+from pyimgano_industrial.core.columns import aligned
+
 if TYPE_CHECKING:
     from pyimgano_industrial.evaluation.comparison import Comparison
 
@@ -21,18 +24,13 @@ images again for both. An interval that leaves 0 out is marked.
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser(
-        "compare",
-        help="runs side by side, with paired intervals",
-        description=_DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command.add(commands, "compare", help="runs side by side, with paired intervals", description=_DESCRIPTION)
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folders that `evaluate --output` wrote")
     parser.add_argument("--metric", action="append", default=[], metavar="NAME", help="as in results.json; repeatable")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write a page, for example compare.html")
     parser.add_argument("--draws", type=int, default=2000, metavar="N", help="of images. Default: %(default)s")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    command.finish(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -71,8 +69,7 @@ def render(found: Comparison) -> str:
                 mark = " *" if difference is not None and difference.clear else ""
                 cells.append(value if difference is None else f"{value}  {shown(difference)}{mark}")
             rows.append((category, *cells))
-        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-        parts.append("\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows))
+        parts.append("\n".join(aligned(rows, left=range(len(rows[0])))))
     parts += [f"note: {one}" for one in found.notes]
     first = found.entries[0].label
     parts.append(f"Differences to {first}; [{100 * found.interval:g} % interval, the same images]; * leaves 0 out.")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyimgano_industrial import __version__
+from pyimgano_industrial.cli import command
 from pyimgano_industrial.core.errors import IndustrialError
 
 if TYPE_CHECKING:
@@ -39,11 +40,8 @@ It needs about 0.6 GB of disk while it runs and under two minutes on two cores.
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser(
-        "demo",
-        help="run an inspection job from images to pictures of its defects",
-        description=_DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = command.add(
+        commands, "demo", help="run an inspection job from images to pictures of its defects", description=_DESCRIPTION
     )
     parser.add_argument(
         "--output", type=Path, default=Path("industrial_demo"), metavar="DIR", help="default: %(default)s"
@@ -54,7 +52,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--model", default="vision_pixel_mad_map", metavar="NAME", help="default: %(default)s")
     parser.add_argument("--pictures", type=int, default=32, metavar="N", help="test images to infer (%(default)s)")
     parser.add_argument("--small", action="store_true", help="render 512 x 384 pixels and few images: a first look")
-    parser.add_argument("--json", action="store_true", help="print the numbers as JSON, the progress on stderr")
+    command.finish(parser, json="print the numbers as JSON, the progress on stderr")
 
 
 def run(args: argparse.Namespace) -> int:

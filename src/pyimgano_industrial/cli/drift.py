@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pyimgano_industrial.cli import drift_benchmark
+from pyimgano_industrial.cli import command, drift_benchmark
 from pyimgano_industrial.core.errors import IndustrialError
 from pyimgano_industrial.core.images import read_rgb
 from pyimgano_industrial.core.progress import TerminalProgress
@@ -35,11 +35,12 @@ The exit code is 1 when something has moved, an image was rejected or could not 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser(
+    parser = command.add(
+        commands,
         "drift",
         help="compare images with the profile of a line, or make one",
         description=_DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="(--profile FILE (--fit DIR | --input DIR) | --benchmark --root DIR --category NAME) [...]",
     )
     parser.add_argument("--profile", type=Path, metavar="FILE", help="the profile, NAME.json with NAME.npz beside it")
     parser.add_argument("--fit", type=Path, metavar="DIR", help="make the profile from the good images in this folder")
@@ -56,7 +57,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--plot", type=Path, metavar="FILE", help="draw every property over the images: png, pdf or svg"
     )
-    parser.add_argument("--json", action="store_true", help="print JSON, with the measurement of every image")
+    command.finish(parser, json="print JSON, with the measurement of every image")
     drift_benchmark.add(parser)
 
 

@@ -22,7 +22,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--benchmark", action="store_true", help="measure what helps against drift, in place of --input")
     group.add_argument("--dataset", metavar="NAME", default="industrial_folder", help="default: %(default)s")
     group.add_argument("--root", type=Path, metavar="DIR", help="its folder")
-    group.add_argument("--category", metavar="NAME")
+    group.add_argument("--category", metavar="NAME", help="the object or product in it")
     group.add_argument("--model", metavar="NAME", default="vision_industrial_filter_bank", help="default: %(default)s")
     group.add_argument("--model-kwargs", type=json_object, default={}, metavar="JSON", help="of its constructor")
     group.add_argument("--ways", metavar="NAME,...", help="default: all; none, profile, profile+variants, presets, ...")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pyimgano_industrial.core.columns import aligned
 from pyimgano_industrial.core.extras import require
 from pyimgano_industrial.presets.drift import ACTIONS, DriftMonitor, Moved, Verdict
 from pyimgano_industrial.presets.measurement import PROPERTIES, UNITS
@@ -59,7 +60,7 @@ class Report:
             f"{self.profile}: {len(profile.good)} good images",
             f"{self.folder}: {len(self.seen) + len(self.failed)} images",
             "",
-            *_table([_HEADER, *(self._row(name) for name in self.monitor.watched)]),
+            *aligned([_HEADER, *(self._row(name) for name in self.monitor.watched)], left=range(len(_HEADER))),
             "",
         ]
         lines += _listed("could not be read", [f"{error}" for _, error in self.failed])
@@ -154,8 +155,3 @@ def _listed(what: str, found: Sequence[str]) -> list[str]:
         return []
     more = [f"  ... and {len(found) - _SHOWN} more; --json lists them"] if len(found) > _SHOWN else []
     return [f"{what} ({len(found)}):", *(f"  {one}" for one in found[:_SHOWN]), *more, ""]
-
-
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from pyimgano_industrial import load
-from pyimgano_industrial.cli import model_flags
+from pyimgano_industrial.cli import command, model_flags
 from pyimgano_industrial.core.errors import IndustrialError
 
 if TYPE_CHECKING:
@@ -32,27 +32,28 @@ command goes on where it was interrupted.
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser(
+    parser = command.add(
+        commands,
         "evaluate",
         help="the official numbers of models on a data set",
         description=_DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        usage="pyimgano-industrial evaluate --dataset NAME --root DIR --category NAME --model NAME --output RUN [...]",
+        usage="--dataset NAME --root DIR --category NAME --model NAME --output RUN [...]",
     )
-    parser.add_argument("--dataset", required=True, metavar="NAME", help="for example mvtec_loco, or manifest")
-    parser.add_argument("--root", required=True, type=Path, metavar="DIR", help="its folder; of a manifest the file")
-    parser.add_argument("--manifest-path", type=Path, metavar="FILE", help="the manifest, --root then has its images")
-    parser.add_argument("--category", required=True, action="append", metavar="NAME", help="or all; may be repeated")
-    parser.add_argument("--missing-masks", choices=["error", "allow"], default="error", help="default: %(default)s")
-    parser.add_argument("--output", required=True, type=Path, metavar="RUN", help="the folder of the results")
-    parser.add_argument(
-        "--export-maps", type=Path, metavar="DIR", help="write maps as .tiff, as MVTec's scripts read them"
-    )
-    parser.add_argument("--again", action="store_true", help="run categories that are there already, too")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="categories and models at a time. Default: 1")
-    parser.add_argument("--dask", metavar="ADDRESS", help="a Dask scheduler whose workers run them")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
-    parser.add_argument("--json", action="store_true", help="print results.json in place of the table")
+    needed = parser.add_argument_group("what is needed")
+    needed.add_argument("--dataset", required=True, metavar="NAME", help="for example mvtec_loco, or manifest")
+    needed.add_argument("--root", required=True, type=Path, metavar="DIR", help="its folder; of a manifest the file")
+    needed.add_argument("--category", required=True, action="append", metavar="NAME", help="or all; may be repeated")
+    model_flags.add_model(needed, help="a registered model or preset; may be repeated")
+    needed.add_argument("--output", required=True, type=Path, metavar="RUN", help="the folder of the results")
+    group = parser.add_argument_group("the run")
+    group.add_argument("--again", action="store_true", help="run categories that are there already, too")
+    group.add_argument("--jobs", type=int, default=1, metavar="N", help="categories and models at a time. Default: 1")
+    group.add_argument("--dask", metavar="ADDRESS", help="a Dask scheduler whose workers run them")
+    group.add_argument("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
+    group.add_argument("--export-maps", type=Path, metavar="DIR", help="write maps as .tiff, as MVTec's scripts do")
+    group.add_argument("--missing-masks", choices=["error", "allow"], default="error", help="default: %(default)s")
+    group.add_argument("--manifest-path", type=Path, metavar="FILE", help="the manifest, --root then has its images")
+    command.finish(group, json="print results.json in place of the table")
     _add_metrics(parser)
     model_flags.add(parser)
 
@@ -65,9 +66,11 @@ def _add_metrics(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--limits", type=_numbers, default=LIMITS, metavar="X,...", help="of AU-PRO: 0.3,0.05,0.01")
     group.add_argument("--sizes", type=_whole, default=SIZES, metavar="N,...", help="defect areas: 281,5000")
     group.add_argument("--image-score", choices=get_args(ImageScore), help="the maximum of the map, or the model's own")
-    group.add_argument("--threshold-method", choices=METHODS, help="of image scores")
+    group.add_argument(
+        "--threshold-method", choices=METHODS, metavar="METHOD", help=f"of image scores: {', '.join(METHODS)}"
+    )
     group.add_argument("--target-fpr", type=float, metavar="SHARE", help="of normal images above the threshold")
-    group.add_argument("--pixel-threshold-method", choices=METHODS, help="of pixels")
+    group.add_argument("--pixel-threshold-method", choices=METHODS, metavar="METHOD", help="of pixels; the same six")
     group.add_argument("--pixel-target-fpr", type=float, metavar="SHARE", help="of normal pixels above the threshold")
     group.add_argument(
         "--holdout", type=float, default=0.2, metavar="SHARE", help="kept back without a validation split"

@@ -7,6 +7,7 @@ import sys
 from importlib import import_module
 
 from pyimgano_industrial import load
+from pyimgano_industrial.cli import command
 from pyimgano_industrial.core.errors import UnknownNameError, closest
 
 _DESCRIPTION = """\
@@ -19,14 +20,10 @@ Runs a command of pyimgano with the plugins loaded. Needed only where Python doe
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser(
-        "exec",
-        help="run a host command with the plugins loaded",
-        description=_DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command.add(commands, "exec", help="run a host command with the plugins loaded", description=_DESCRIPTION)
     parser.add_argument("host_command", metavar="HOST_COMMAND", help="for example pyimgano-benchmark, or benchmark")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="its arguments")
+    command.finish(parser, json=None)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from pyimgano_industrial import __version__
+from pyimgano_industrial.cli import command
 from pyimgano_industrial.core.errors import IndustrialError
 
 # Command -> the module with add_parser(subparsers) and run(args); imported for help and use only.
-_COMMANDS = ("status", "check", "demo", "evaluate", "report", "compare", "submit", "drift", "exec")
+_COMMANDS = ("status", "check", "demo", "evaluate", "report", "compare", "submit", "drift", "exec", "completion")
 
 _EPILOG = """\
 examples:
@@ -26,6 +27,7 @@ examples:
   pyimgano-industrial submit --root DIR --model vision_padim --output DIR
   pyimgano-industrial drift --profile line.json --input DIR
   pyimgano-industrial exec benchmark --list-models
+  pyimgano-industrial completion bash
 
 exit codes: 0 done, 1 the command found a fault, 2 wrong arguments or input, 130 interrupted
 """
@@ -84,9 +86,9 @@ def build_parser(chosen: str | None = None) -> argparse.ArgumentParser:
         prog="pyimgano-industrial",
         description="Industrial inspection for pyimgano: data sets, presets and models for every host command.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=command.Formatter,
     )
-    parser.add_argument("--version", action="version", version=f"pyimgano-industrial {__version__}")
+    parser.add_argument("-V", "--version", action="version", version=f"pyimgano-industrial {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name in (chosen,) if chosen in _COMMANDS else _COMMANDS:

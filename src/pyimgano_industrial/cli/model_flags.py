@@ -19,15 +19,19 @@ class ModelFlagError(IndustrialError, ValueError):
     """Flags that describe no model, or a model that cannot be."""
 
 
+def add_model(group: argparse._ArgumentGroup, *, help: str) -> None:
+    """Add --model itself, which stands with what a command needs."""
+    group.add_argument("--model", action=_Model, metavar="NAME", help=help)
+
+
 def add(parser: argparse.ArgumentParser) -> None:
-    """Add the flags; `specs` reads them."""
+    """Add the flags that follow a --model; `specs` reads them."""
     from pyimgano_industrial.host.tiling_flags import flags
 
     group = parser.add_argument_group(
-        "models", "Flags after a --model are for that model; flags before the first one are for all."
+        "a model", "Flags after a --model are for that model; flags before the first one are for all."
     )
     of_model: dict[str, Any] = {"action": _OfModel, "default": argparse.SUPPRESS}
-    group.add_argument("--model", action=_Model, metavar="NAME", help="a registered model or preset; may be repeated")
     group.add_argument("--label", **of_model, metavar="TEXT", help="what it is called. Default: the name")
     group.add_argument("--model-kwargs", **of_model, type=json_object, metavar="JSON", help="of its constructor")
     group.add_argument("--preset", **of_model, metavar="NAME", help="keyword arguments by name, as in the host")
@@ -39,7 +43,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--roi",
         **of_model,
         metavar="BOX_OR_PATH",
-        help="A box x0,y0,x1,y1, a polygon x,y,x,y,x,y..., a mask, a folder of masks or a JSON file by name",
+        help="a box x0,y0,x1,y1, a polygon x,y,x,y,x,y..., a mask, a folder of masks or a JSON file by name",
     )
     tiles = parser.add_argument_group("tiles of a model")
     for flag, (keyword, options) in flags().items():

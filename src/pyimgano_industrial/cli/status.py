@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, packages_distributions, ver
 from typing import Any
 
 from pyimgano_industrial import __version__
+from pyimgano_industrial.cli import command
 from pyimgano_industrial.core import extras
 from pyimgano_industrial.core.entry import KINDS
 from pyimgano_industrial.core.errors import IndustrialWarning, PluginConflictError
@@ -22,8 +23,8 @@ _SWITCH = "PYIMGANO_DISABLE_PLUGIN_AUTOLOAD"
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("status", help="what is installed, loaded, waiting or missing, and the cure")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser = command.add(commands, "status", help="what is installed, loaded, waiting or missing, and the cure")
+    command.finish(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 from pyimgano_industrial import load
-from pyimgano_industrial.cli import model_flags, submit_text
+from pyimgano_industrial.cli import command, model_flags, submit_text
 from pyimgano_industrial.core.errors import IndustrialError, closest
 from pyimgano_industrial.core.progress import TerminalProgress
 
@@ -42,31 +42,40 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the command to the parser."""
     from pyimgano_industrial.inference.thresholds import METHODS
 
-    parser = commands.add_parser(
+    parser = command.add(
+        commands,
         "submit",
         help="make, check and pack a submission to MVTec AD 2's server",
         description=_DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        usage="pyimgano-industrial submit --root DIR (--model NAME | --maps DIR | --check PATH) [--output DIR] [...]",
+        usage="--root DIR (--model NAME | --maps DIR | --check PATH) [--output DIR] [...]",
     )
-    parser.add_argument("--root", required=True, type=Path, metavar="DIR", help="the folder of MVTec AD 2")
-    parser.add_argument("--output", type=Path, metavar="DIR", help="where all is written")
-    parser.add_argument("--check", type=Path, metavar="PATH", help="list every fault of a folder or .tar.gz")
-    parser.add_argument("--maps", type=Path, metavar="DIR", help="take maps from here in place of a model's")
-    parser.add_argument("--object", action="append", metavar="NAME", help="one of the eight; may be repeated")
-    parser.add_argument("--pixel-threshold-method", choices=METHODS, default="mean_sigma", help="default: %(default)s")
-    parser.add_argument(
+    needed = parser.add_argument_group("what is needed", "--root, --output, and one of --model, --maps and --check.")
+    needed.add_argument("--root", required=True, type=Path, metavar="DIR", help="the folder of MVTec AD 2")
+    needed.add_argument("--output", type=Path, metavar="DIR", help="where all is written; not with --check")
+    model_flags.add_model(needed, help="a registered model or preset")
+    needed.add_argument("--maps", type=Path, metavar="DIR", help="take maps from here in place of a model's")
+    needed.add_argument("--check", type=Path, metavar="PATH", help="list every fault of a folder or .tar.gz")
+    group = parser.add_argument_group("the submission")
+    group.add_argument("--object", action="append", metavar="NAME", help="one of the eight; may be repeated")
+    group.add_argument(
+        "--pixel-threshold-method",
+        choices=METHODS,
+        default="mean_sigma",
+        metavar="METHOD",
+        help=f"{', '.join(METHODS)}. Default: %(default)s",
+    )
+    group.add_argument(
         "--pixel-target-fpr",
         type=float,
         metavar="SHARE",
         help="normal pixels above the threshold. Default: mean + 3 sigma; 0.001 for other methods",
     )
-    parser.add_argument("--threshold", action="append", default=[], metavar="[OBJECT=]X", help="state it instead")
-    parser.add_argument("--no-thresholded", action="store_true", help="leave the thresholded images out")
-    parser.add_argument("--keep-maps", action="store_true", help="keep the model's float32 maps below DIR/work")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
-    parser.add_argument("--all", action="store_true", help=f"list more than {submit_text.SHOWN} faults of a kind")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    group.add_argument("--threshold", action="append", default=[], metavar="[OBJECT=]X", help="state it instead")
+    group.add_argument("--no-thresholded", action="store_true", help="leave the thresholded images out")
+    group.add_argument("--keep-maps", action="store_true", help="keep the model's float32 maps below DIR/work")
+    group.add_argument("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
+    group.add_argument("--all", action="store_true", help=f"list more than {submit_text.SHOWN} faults of a kind")
+    command.finish(group)
     model_flags.add(parser)
 
 

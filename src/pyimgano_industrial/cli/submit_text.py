@@ -7,6 +7,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pyimgano_industrial.core.columns import aligned
+
 if TYPE_CHECKING:
     from pyimgano_industrial.evaluation.submission import Written
     from pyimgano_industrial.evaluation.submission_check import SubmissionReport
@@ -22,7 +24,7 @@ def render(report: SubmissionReport, *, shown: int | None) -> str:
         (one.object, one.split, f"{one.maps}", f"{one.masks}" if report.thresholded else "-", f"{one.wanted}")
         for one in report.counts
     ]
-    lines += _columns([header, *rows], left=2)
+    lines += aligned([header, *rows], left=range(2))
     for severity in ("error", "warning"):
         faults = sorted((one for one in report.faults if one.severity == severity), key=lambda one: one.rule)
         for rule, group in groupby(faults, key=lambda one: one.rule):
@@ -49,7 +51,7 @@ def table(done: Sequence[Written], failed: Mapping[str, str]) -> str:
         )
         for one in done
     ]
-    lines = _columns([header, *rows, *((name, "-", "all", "-", "-", "-") for name in failed)], left=1)
+    lines = aligned([header, *rows, *((name, "-", "all", "-", "-", "-") for name in failed)], left={0})
     lines += [f"{one.object}: float16 values are shared out: {one.reason}" for one in done if one.reason]
     return "\n".join(lines)
 
@@ -89,14 +91,3 @@ def lacks(done: Sequence[Written]) -> bool:
 
 def _counted(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-def _columns(rows: Sequence[tuple[str, ...]], *, left: int) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(
-            cell.ljust(width) if column < left else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]

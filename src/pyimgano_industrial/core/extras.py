@@ -12,6 +12,7 @@ from pyimgano_industrial.core.errors import PluginError
 EXTRAS: dict[str, tuple[str, ...]] = {
     "anomalib": ("anomalib",),
     "clip": ("torch", "open_clip_torch"),
+    "completion": ("shtab",),
     "exports": ("openvino",),
     "headless": ("opencv-python-headless",),
     "large": ("imagecodecs", "tifffile", "zarr"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pyimgano_industrial.core.columns import aligned
 from pyimgano_industrial.demo.commands import Measured
 
 
@@ -77,7 +78,7 @@ def table(results: Iterable[Result]) -> str:
         shares = [f"{number:.3f}" if number is not None else "-" for number in numbers]
         counts = (str(result.fit), str(result.test))
         rows.append((result.dataset, result.category, *counts, *shares, f"{measured.seconds:.1f}"))
-    return _aligned(rows, left=2)
+    return "\n".join(aligned(rows, left=range(2)))
 
 
 def decisions(result: Result) -> str:
@@ -93,7 +94,7 @@ def decisions(result: Result) -> str:
         good = f"{kind.flagged} of {kind.good} good flagged" if kind.good else ""
         bad = f"{kind.found} of {kind.bad} defective found" if kind.bad else ""
         rows.append((f"  {kind.kind}", good, bad))
-    return "\n".join([rule, _aligned(rows, left=3), *_light_note(result.decided)])
+    return "\n".join([rule, *aligned(rows, left=range(3)), *_light_note(result.decided)])
 
 
 def _light_note(decided: Sequence[Decided]) -> list[str]:
@@ -108,14 +109,3 @@ def _light_note(decided: Sequence[Decided]) -> list[str]:
         f"  Under light that was not fitted, {flagged} of {good} good images look defective: this model compares grey",
         "  values. It hurts every pooled metric above; fit such light, normalise it away, or keep it out.",
     ]
-
-
-def _aligned(rows: Sequence[Sequence[str]], *, left: int) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if number < left else cell.rjust(width)
-            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    )

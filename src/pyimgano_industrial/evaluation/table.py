@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from pyimgano_industrial.core.columns import aligned
 from pyimgano_industrial.evaluation.protocols import PROTOCOLS
 from pyimgano_industrial.evaluation.results import Cell, Mean, Number, Row, Run
 
@@ -135,13 +136,11 @@ def _indented(lines: Sequence[str]) -> str:
 def _aligned(lines: Sequence[tuple[Sequence[str], bool]]) -> str:
     """Return rows in columns, text to the left and numbers to the right; a row marked True has a line above."""
     table = [row for row, _ in lines]
-    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
-    left = [any(any(sign.isalpha() for sign in row[column]) for row in table[1:]) for column in range(len(widths))]
-    shown = []
-    for row, ruled in lines:
-        if ruled:
-            shown.append("-" * (sum(widths) + 2 * (len(widths) - 1)))
-        cells = (one.ljust(width) if to_left else one.rjust(width)
-                 for one, width, to_left in zip(row, widths, left, strict=True))  # fmt: skip
-        shown.append("  ".join(cells).rstrip())
-    return "\n".join(shown)
+    left = {
+        number for number, cells in enumerate(zip(*table[1:], strict=True)) if any(map(str.isalpha, "".join(cells)))
+    }
+    shown = aligned(table, left=left)
+    wide = max(map(len, shown))
+    return "\n".join(
+        "\n".join(["-" * wide, line] if ruled else [line]) for line, (_, ruled) in zip(shown, lines, strict=True)
+    )
