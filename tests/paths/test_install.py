@@ -2,65 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
-import sys
-import venv
+import tarfile
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import acme
 from distributions import pip, run
 
-ROOT = Path(__file__).parent.parent
+if TYPE_CHECKING:
+    from paths.conftest import Environment
+
+ROOT = Path(__file__).parent.parent.parent
 SHIM = {"_pyimgano_autoload.py", "_pyimgano_autoload.pth", "_pyimgano_autoload.start"}
 
 pytestmark = pytest.mark.slow
-
-
-class Environment:
-    """A fresh virtual environment with the host in it."""
-
-    def __init__(self, folder: Path) -> None:
-        venv.create(folder, with_pip=True, symlinks=os.name != "nt")
-        self.scripts = folder / ("Scripts" if os.name == "nt" else "bin")
-        self.python = str(self.scripts / "python")
-        pip("install", "pyimgano>=0.9.1,<0.10", "pluggy>=1.3", "hatchling>=1.27", "editables", python=self.python)
-        site = subprocess.run(
-            [self.python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
-            check=True, capture_output=True, text=True,
-        )  # fmt: skip
-        self.site = Path(site.stdout.strip())
-        self.bare = self.files()
-
-    def files(self) -> set[str]:
-        """Return every file of site-packages and of the scripts but byte code."""
-        found = [path for folder in (self.site, self.scripts) for path in folder.rglob("*") if path.is_file()]
-        return {path.as_posix() for path in found if "__pycache__" not in path.parts}
-
-    def command(self, name: str, *arguments: str, check: bool = True) -> str:
-        return run(str(self.scripts / name), *arguments, check=check).stdout
-
-
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    return Environment(tmp_path_factory.mktemp("fresh"))
-
-
-@pytest.fixture(scope="module")
-def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the sdist from a copy without build products, and the wheel from the sdist."""
-    source = tmp_path_factory.mktemp("source") / "project"
-    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".*", "__pycache__", "dist", "build", "*.egg-info"))
-    folder = tmp_path_factory.mktemp("dist")
-    subprocess.run(
-        [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(source)],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    return folder
 
 
 def test_the_wheel_holds_the_package_the_shim_and_nothing_else(archives: Path) -> None:
@@ -70,6 +30,20 @@ def test_the_wheel_holds_the_package_the_shim_and_nothing_else(archives: Path) -
     assert tops == {*SHIM, "pyimgano_industrial", "pyimgano_industrial-0.1.0.dist-info"}
     assert "pyimgano_industrial/py.typed" in names
     assert all(name.endswith((".py", ".typed")) for name in names if name.startswith("pyimgano_industrial/"))
+
+
+def test_the_sdist_holds_every_file_that_its_tests_and_its_docs_need(archives: Path) -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a checkout")
+    (sdist,) = archives.glob("*.tar.gz")
+    with tarfile.open(sdist) as packed:
+        held = {name.partition("/")[2] for name in packed.getnames()}
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split(
+        "\n"
+    )
+    wanted = {name for name in listed if name and not name.startswith(".") and (ROOT / name).exists()}
+    assert wanted <= held
+    assert held - wanted <= {"PKG-INFO", ".gitignore"}
 
 
 def test_a_wheel_works_without_any_flag_and_leaves_nothing_behind(environment: Environment, archives: Path) -> None:
