@@ -19,6 +19,7 @@ from pyimgano_industrial.datasets.loco import MVTecLOCO
 from pyimgano_industrial.evaluation.folder import RunFolder
 from pyimgano_industrial.evaluation.results import Cell, ModelSpec, Run
 from pyimgano_industrial.evaluation.run import EvaluationError, Plan, evaluate
+from pyimgano_industrial.presets import PresetDetector, chain
 
 TREES: dict[str, Callable[[Path], Any]] = {
     "mvtec_ad": trees.mvtec,
@@ -498,6 +499,33 @@ def test_tiles_are_fitted_and_scored(tmp_path: Path) -> None:
     cell = evaluated(tmp_path, models=(spec,), make=lambda _: Means())
     assert cell.state == "done", cell.reason
     assert cell.metrics["pixel_auroc"].value > 0
+
+
+@pytest.mark.parametrize("fit", ["tiles", "position"])
+def test_a_chain_sees_the_whole_image_before_it_is_cut_into_tiles(tmp_path: Path, fit: str) -> None:
+    folder = trees.mvtec(tmp_path / "data")
+    rng = np.random.default_rng(0)
+    for path in sorted(folder.rglob("*.png")):
+        if "ground_truth" not in path.parts:
+            cv2.imwrite(f"{path}", rng.integers(20, 120, (8, 12, 3), np.uint8))
+    exposure = chain("industrial-exposure")
+
+    class Means:
+        def fit(self, tiles: Any) -> None:
+            assert {one.shape for one in tiles} == {(4, 4, 3)}
+
+        def decision_function(self, tiles: Any) -> Any:
+            return [one.mean() for one in tiles]
+
+    spec = ModelSpec(
+        "both", "m", tiling={"tile_size": 4, "stride": 4, "fit_mode": fit, "calibration": "none"}, roi="0,0,8,8"
+    )
+    cell = evaluated(tmp_path, models=(spec,), make=lambda _: PresetDetector(detector=Means(), preset=exposure))
+    assert cell.state == "done", cell.reason
+    opened = Open("mvtec_ad", tmp_path / "data")("bottle")
+    corrected = [exposure.apply(opened.image(sample))[:8, :8] for sample in opened.samples("test")]
+    expected = [one.reshape(2, 4, 2, 4, 3).mean(axis=(1, 3, 4)).max() for one in corrected]
+    assert [row.score for row in cell.images] == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize(

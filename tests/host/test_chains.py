@@ -122,11 +122,73 @@ def test_a_missing_profile_is_an_error_of_the_command(line: Path) -> None:
     assert "profile not found: none.json" in done.stderr
 
 
-def test_the_evaluation_command_puts_its_models_behind_a_chain_and_refuses_tiles_beside_it() -> None:
+def test_the_evaluation_command_puts_its_models_behind_a_chain() -> None:
     from pyimgano_industrial.evaluation.results import ModelSpec
-    from pyimgano_industrial.host.evaluation import Maker, ModelError
+    from pyimgano_industrial.host.evaluation import Maker
 
     spec = ModelSpec("any", "vision_pixel_mean_absdiff_map", preset="industrial-clahe")
     assert isinstance(Maker(0)(spec), PresetDetector)
-    with pytest.raises(ModelError, match="--preset industrial-clahe works on whole images"):
-        Maker(0)(ModelSpec("any", "vision_pixel_mean_absdiff_map", preset="industrial-clahe", tiling={"tile_size": 64}))
+    assert not isinstance(Maker(0)(ModelSpec("any", "vision_pixel_mean_absdiff_map")), PresetDetector)
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set in folders: good parts, and some with a scratch."""
+    root = tmp_path_factory.mktemp("parts")
+    for name, seeds in (("train/good", range(20)), ("test/good", range(50, 54)), ("test/bad", range(60, 64))):
+        folder = root / "part" / name
+        folder.mkdir(parents=True)
+        for seed in seeds:
+            image = stored(part(seed, scratch=name.endswith("bad")))
+            cv2.imwrite(f"{folder / f'{seed:03}.png'}", image[..., ::-1])
+    return root
+
+
+def test_chains_and_tiles_go_together_in_the_evaluation_command(parts: Path, tmp_path: Path) -> None:
+    common = ("--dataset", "industrial_folder", "--root", str(parts), "--category", "part", "--bootstrap", "0")
+    both = ("--preset", "industrial-camera-profile", "--tile-size", "60", "--tile-fit", "position")
+    model = ("--model", "vision_pixel_mean_absdiff_map")
+    run(
+        script("pyimgano-industrial"), "evaluate", *common, *model, *both, "--missing-masks", "allow",
+        "--output", "run", cwd=tmp_path,
+    )  # fmt: skip
+    (found,) = json.loads((tmp_path / "run/results.json").read_text(encoding="utf-8"))["rows"]
+    assert found["state"] == "done"
+    assert found["metrics"]["image_auroc"]["value"] == 1.0
+
+
+def test_a_scheme_chosen_in_training_is_exported_and_applied_by_inference(parts: Path, tmp_path: Path) -> None:
+    """As a user does it: pyimgano-train exports infer_config.json, and pyimgano-infer scores with it."""
+    CameraProfile.fit(sorted((parts / "part/train/good").iterdir())).save(tmp_path / "line.json")
+    files = {"step": "camera_profile", "profile": "line.json", "tolerance": [0, 0]}
+    own = {"name": "own", "steps": [files, {"step": "gamma", "gamma": 1.5}]}
+    config = {
+        "recipe": "industrial-adapt",
+        "dataset": {"name": "industrial_folder", "root": str(parts), "category": "part", "input_mode": "paths"},
+        "model": {"name": "vision_ecod"},
+        "adaptation": {"save_maps": False},
+        "preprocessing": {"illumination_contrast": {"enabled": True, "chain": own}},
+        "training": {"enabled": True},
+        "output": {"save_run": True},
+    }
+    scores = {}
+    for name, flags in (("own", ()), ("clahe", ("--preprocessing-preset", "industrial-clahe"))):
+        config["output"] = {"save_run": True, "output_dir": str(tmp_path / name)}
+        (tmp_path / "train.json").write_text(json.dumps(config), encoding="utf-8")
+        run(script("pyimgano-train"), "--config", "train.json", "--export-infer-config", *flags, cwd=tmp_path)
+        exported = tmp_path / name / "artifacts/infer_config.json"
+        kept = json.loads(exported.read_text(encoding="utf-8"))["preprocessing"]["illumination_contrast"]["chain"]
+        assert kept["steps"][-1]["step"] == {"own": "gamma", "clahe": "clahe"}[name]
+        elsewhere = tmp_path / f"{name}.line"
+        elsewhere.mkdir()
+        run(
+            script("pyimgano-infer"), "--infer-config", str(exported), "--input", str(parts / "part/test"),
+            "--save-jsonl", "out.jsonl", cwd=elsewhere,
+        )  # fmt: skip
+        rows = [json.loads(row) for row in (elsewhere / "out.jsonl").read_text(encoding="utf-8").splitlines()]
+        scores[name] = {Path(row["input"]).as_posix(): row["score"] for row in rows}
+        report = next((tmp_path / name).rglob("per_image.jsonl")).read_text(encoding="utf-8").splitlines()
+        trained = {Path(row["input"]).as_posix(): row["score"] for row in map(json.loads, report)}
+        assert scores[name] == pytest.approx(trained, rel=1e-5)
+        assert len(trained) == 8
+    assert [*scores["own"].values()] != pytest.approx([*scores["clahe"].values()])

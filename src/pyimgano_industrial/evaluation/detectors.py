@@ -20,6 +20,7 @@ from pyimgano_industrial.inference.region_files import load_mask
 from pyimgano_industrial.inference.result import Result
 from pyimgano_industrial.inference.rois import RoiLike, Rois, differ, parse_roi
 from pyimgano_industrial.inference.run import infer_iter
+from pyimgano_industrial.presets.detector import PresetDetector
 from pyimgano_industrial.tiling.detector import TiledDetector
 
 Maker = Callable[[ModelSpec], Any]  # makes a detector that is not fitted; it pickles
@@ -27,13 +28,14 @@ Maker = Callable[[ModelSpec], Any]  # makes a detector that is not fitted; it pi
 
 @dataclass(frozen=True)
 class Again:
-    """Makes the same detector again, for tile positions and folds."""
+    """Makes the same detector again, for tile positions and folds: without its chain, which tiles come after."""
 
     make: Maker
     spec: ModelSpec
 
     def __call__(self) -> Any:
-        return self.make(self.spec)
+        made = self.make(self.spec)
+        return made.detector if isinstance(made, PresetDetector) else made
 
 
 class Detector:
@@ -46,8 +48,7 @@ class Detector:
         roi = None if spec.roi is None else parse_roi(spec.roi)
         self._of(dataset, None if roi is None else Rois(roi))
         self.inner = self._tiled(spec, make, roi) if spec.tiling else make(spec)
-        tiles_know = isinstance(self.inner, TiledDetector) and self.inner.roi is not None
-        self._roi = None if tiles_know else roi
+        self._roi = None if self._tiles is not None and self._tiles.roi is not None else roi
         self._fits_files = self._u16_max is None or bool(spec.tiling)
 
     @classmethod
@@ -66,13 +67,18 @@ class Detector:
     def has_maps(self) -> bool:
         return calls_of(self.inner).has_maps
 
+    @property
+    def _tiles(self) -> TiledDetector | None:
+        inner = self.inner.detector if isinstance(self.inner, PresetDetector) else self.inner
+        return inner if isinstance(inner, TiledDetector) else None
+
     def fit(self, samples: Sequence[Sample]) -> None:
         """Fit on the samples' files, or on their pixels where the data set's bit depth must be told."""
         images: list[Any] = [f"{sample.image}" for sample in samples]
         if not self._fits_files:
             images = [self._dataset.image(sample) for sample in samples]
         with warnings.catch_warnings():
-            if isinstance(self.inner, TiledDetector):  # what it says of its own threshold, which is not used
+            if self._tiles is not None:  # what it says of its own threshold, which is not used
                 warnings.simplefilter("ignore", IndustrialWarning)
             self.inner.fit(images)
 
@@ -101,11 +107,16 @@ class Detector:
         largest: float = (one if inside is None else one[inside]).max().item()
         return largest
 
-    def _tiled(self, spec: ModelSpec, make: Maker, roi: RoiLike | None) -> TiledDetector:
+    def _tiled(self, spec: ModelSpec, make: Maker, roi: RoiLike | None) -> TiledDetector | PresetDetector:
+        """Return the detector on tiles; a chain stays around it, since it works on whole images."""
         options = dict(spec.tiling)
         standardises = options.get("fit_mode") == "position" or len(options.get("scales", (1.0,))) > 1
         if not standardises:  # the threshold comes from elsewhere, and one of its own costs folds of fitting
             options.setdefault("calibration", "none")
         if roi is not None and not differ(roi):
             options["roi"] = load_mask(roi) if isinstance(roi, Path) else roi
-        return TiledDetector(detector=make(spec), factory=Again(make, spec), u16_max=self._u16_max, **options)
+        made = make(spec)
+        behind = isinstance(made, PresetDetector)
+        model = made.detector if behind else made
+        tiled = TiledDetector(detector=model, factory=Again(make, spec), u16_max=self._u16_max, **options)
+        return PresetDetector(detector=tiled, preset=made.chain_, u16_max=self._u16_max) if behind else tiled

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import wraps
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -13,7 +14,7 @@ from pyimgano_industrial.host import settings
 from pyimgano_industrial.host.contract import expect
 from pyimgano_industrial.host.presets import preset_rows
 from pyimgano_industrial.presets.catalog import chain
-from pyimgano_industrial.presets.chains import Chain
+from pyimgano_industrial.presets.chains import Chain, ProfileStep
 from pyimgano_industrial.presets.detector import PresetDetector
 from pyimgano_industrial.presets.pixels import PresetError
 
@@ -126,10 +127,19 @@ def _exports(host: ModuleType) -> None:
         config = kwargs.get("config", args[0] if args else None)
         own = getattr(getattr(getattr(config, "preprocessing", None), "illumination_contrast", None), "chain", None)
         if own is not None:
-            payload["preprocessing"]["illumination_contrast"]["chain"] = own.to_dict()
+            payload["preprocessing"]["illumination_contrast"]["chain"] = _anywhere(own).to_dict()
         return payload
 
     host.build_infer_config_payload = build_infer_config_payload  # type: ignore[attr-defined]  # the host's
+
+
+def _anywhere(own: Chain) -> Chain:
+    """Return a chain that names its profiles by absolute paths: inference is run from another folder than training."""
+    steps = [
+        replace(step, path=f"{Path(step.path).absolute()}") if isinstance(step, ProfileStep) and step.path else step
+        for step in own.steps
+    ]
+    return replace(own, steps=tuple(steps))
 
 
 def carrying(knobs_class: type, knobs: Any, own: Chain) -> Any:

@@ -38,14 +38,7 @@ class Maker:
         name, kwargs = _resolved(spec)
         seed_everything(self.seed)
         detector, own = create_model(name, **kwargs), chosen(spec.preset)
-        if own is None:
-            return detector
-        if spec.tiling:
-            raise ModelError(
-                f"--preset {spec.preset} works on whole images, which the --tile-... flags of this command do not "
-                f"leave to it; leave one of them out"
-            )
-        return PresetDetector(detector=detector, preset=own)
+        return detector if own is None else PresetDetector(detector=detector, preset=own)
 
 
 @dataclass(frozen=True)
