@@ -2,11 +2,13 @@
 
     python tests/benchmarks/drift.py run --set cookie --ways none,profile --out runs/drift
     python tests/benchmarks/drift.py table --out runs/drift
+    python tests/benchmarks/drift.py alone
 
 `run` measures some ways on one set and keeps their scores, one file a way, so that a long benchmark is done in parts;
-`table` prints the Markdown of all that was measured. The sets: cookie and ballscrew of the folder that
-PYIMGANO_INDUSTRIAL_SHARED names, with its detector (needs onnxruntime), and `generated`, rendered trays with 1,000 good
-test images, with it too. Images are brought to --side pixels along their longer side, then drift, then are corrected.
+`table` prints the Markdown of all that was measured; `alone` prints what a profile of the images fitted on changes in
+good images that it has not seen. The sets: cookie and ballscrew of the folder that PYIMGANO_INDUSTRIAL_SHARED names,
+with its detector (needs onnxruntime), and `generated`, rendered trays with 1,000 good test images, with it too. Images
+are brought to --side pixels along their longer side, then drift, then are corrected.
 """
 
 from __future__ import annotations
@@ -32,10 +34,12 @@ from pyimgano_industrial.core.progress import TerminalProgress
 from pyimgano_industrial.demo.scene import STRUCTURAL, render
 from pyimgano_industrial.evaluation import drift_ways
 from pyimgano_industrial.evaluation.drift_proof import Condition, Trial, Way, WayResult, measure_drift
-from pyimgano_industrial.evaluation.drift_table import UP_TO, to_markdown
+from pyimgano_industrial.evaluation.drift_table import UP_TO, less, to_markdown
 from pyimgano_industrial.evaluation.drifts import DRIFTS, PHOTOMETRIC, STRENGTHS
 
 SETS = ("cookie", "ballscrew", "generated")
+PHOTOGRAPHED = ("cookie", "ballscrew")
+RECOMMENDED = "profile+variants"
 RATE = 0.05
 BANK = 1000  # patches
 GENERATED = {"fit": 60, "calibrate": 100, "good": 1000, "bad": 40}
@@ -52,6 +56,7 @@ def main() -> int:
     run.set_defaults(run=measure)
     table = commands.add_parser("table", help="print what was measured")
     table.set_defaults(run=show)
+    commands.add_parser("alone", help="what a profile changes in good images").set_defaults(run=left_alone)
     for command in (run, table):
         command.add_argument("--out", type=Path, required=True, help="folder of the results")
     args = parser.parse_args()
@@ -228,10 +233,46 @@ def show(args: argparse.Namespace) -> None:
         f"pyimgano {version('pyimgano')}, pyimgano-industrial {version('pyimgano-industrial')}.\n"
     )
     order = list(ways())
-    for name in SETS:
-        results = sorted(_joined(map(_read, (args.out / name).glob("*.json"))), key=lambda r: order.index(r.way))
+    found = {
+        name: sorted(_joined(map(_read, (args.out / name).glob("*.json"))), key=lambda r: order.index(r.way))
+        for name in SETS
+    }
+    for name, results in found.items():
         if results:
             _table(name, results)
+    _together([{one.way: one for one in found[name]} for name in PHOTOGRAPHED])
+
+
+def _together(sets: Sequence[dict[str, WayResult]]) -> None:
+    """Print every way that all photographed sets have: means over the sets, and the recommended way less it."""
+    print(f"### {' and '.join(PHOTOGRAPHED)}, mean of both\n")
+    print(f"| way | AUROC | drop | AU-PRO | drop | {RECOMMENDED} less it |\n| --- | ---: | ---: | ---: | ---: | ---: |")
+    for way in sets[0]:
+        own = [one[way] for one in sets if way in one]
+        if len(own) < len(sets):
+            continue
+        clean = [np.mean([getattr(one.conditions[0], measure) for one in own]) for measure in ("auroc", "aupro")]
+        drops = [np.mean([one.drop(measure) for one in own]) for measure in ("auroc", "aupro")]
+        ahead = "-"
+        if way != RECOMMENDED and all(RECOMMENDED in one for one in sets):
+            ahead = "{:+.2%} ({:+.2%} to {:+.2%})".format(*less([(one[RECOMMENDED], one[way]) for one in sets]))
+        print(f"| {way} | {clean[0]:.3f} | {drops[0]:.2%} | {clean[1]:.3f} | {drops[1]:.2%} | {ahead} |")
+
+
+def left_alone(_: argparse.Namespace) -> None:
+    """Print how many good images that were not fitted on a profile changes, and by how much."""
+    from pyimgano_industrial.presets import CameraProfile
+
+    print("| set | fitted on | others | changed | mean change | largest |\n| --- | ---: | ---: | ---: | ---: | ---: |")
+    for name in SETS:
+        trial = load(name, 512).trial
+        profile = CameraProfile.fit(trial.fit)
+        changes = []
+        for image in (*trial.calibrate, *trial.good):
+            corrected, correction = profile.correct(image)
+            changes.append(np.abs(corrected.astype(float) - image).mean() if correction.changed else 0.0)
+        counted = f"{len(trial.fit)} | {len(changes)} | {np.count_nonzero(changes)}"
+        print(f"| {name} | {counted} | {np.mean(changes):.2f} | {np.max(changes):.1f} |")
 
 
 def _table(name: str, results: Sequence[WayResult]) -> None:

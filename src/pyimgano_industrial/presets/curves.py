@@ -128,13 +128,14 @@ def look_up(image: Image, table: NDArray[Any]) -> Image:
     """Return an image (uint8, uint16) whose samples went through a table (C, bins) of the same kind."""
     import cv2
 
-    result = np.empty_like(image)
     alike = bool((table == table[0]).all())  # one table for all channels is looked up faster
-    rows = np.ascontiguousarray(table[0] if alike else table.T.reshape(1, 256, -1)) if image.dtype == np.uint8 else None
+    if image.dtype == np.uint8:
+        rows = np.ascontiguousarray(table[0] if alike else table.T.reshape(1, 256, -1))
+        looked: Image = cv2.LUT(image, rows)
+        return looked
+    result = np.empty_like(image)
     for strip in strips(image):
-        if rows is not None:
-            result[strip] = cv2.LUT(image[strip], rows).reshape(result[strip].shape)
-        elif alike:
+        if alike:
             np.take(table[0], image[strip], out=result[strip], mode="clip")  # "raise" would copy
         else:
             for channel in range(image.shape[2]):
