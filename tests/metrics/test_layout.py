@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pyimgano_industrial.metrics.counting import Pixels, count
 from pyimgano_industrial.metrics.layout import Linear, Relative
 from pyimgano_industrial.metrics.levels import PREFIXES, Tree
 
@@ -60,3 +61,21 @@ def test_relative_bins_need_scores_above_0() -> None:
     made = Relative.of(0.25, 4.0, 16, itemsize=4)
     assert made is not None
     assert made.bins(np.array([-7.0, 0.25, 0.5, 1.0, 2.0, 9.0], np.float32)).tolist() == [0, 0, 4, 8, 12, 16]
+
+
+@pytest.mark.parametrize("kind", [Linear, Relative])
+def test_scores_beneath_the_first_bin_are_told_by_what_is_left(kind: Any) -> None:
+    rng = np.random.default_rng(0)
+    layout = kind.of(0.6, 1.4, 500, itemsize=4)
+    images = []
+    for number in range(3):
+        scores = rng.random(700_000 if number else 5).astype(np.float32)
+        scores[:2] = layout.below(1), 0.6
+        found = scores[: 50 * number] + np.float32(0.4)
+        images.append(Pixels(scores, found, found, {"regions": np.full(found.size, 0.02)}))
+    whole, some = (count(lambda: iter(images), layout, ["regions"], above=above) for above in (None, 0.6))
+    assert whole.normal.keys() == some.normal.keys()
+    for key, counts in whole.normal.items():
+        assert np.array_equal(counts, some.normal[key])
+        assert counts[0] > 500_000
+    assert np.array_equal(whole.found["regions"], some.found["regions"])

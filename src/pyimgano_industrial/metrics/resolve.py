@@ -25,6 +25,7 @@ _TRIAL = 1 << 14  # bins that tell how many are needed
 _TIED = 1 << 17  # bins that part the scores where these are few
 _ENOUGH = 1 << 17  # bins of equal width, no more of which are tried for fewer ones
 _MOST_EVEN = 1 << 20
+_MANY = 0.4  # of the scores that do not matter: so many are better left out than counted
 _MARGIN = 16  # coarse bins below the lowest that matters
 _FIRST_BITS = 16  # after the first 16
 _STEP = 6  # bits by which a bin is divided
@@ -116,7 +117,9 @@ def _even(task: Task, sample: Sequence[Pixels], every: int) -> Resolved | None:
         return None
     tied = tied or layout.size < size // 2  # where there are not as many floats
     ties = Ties(np.full(layout.size, tied), itemsize=task.itemsize)
-    counts = count(task.replay, layout, task.streams, ties if tied else None)
+    beneath = sum(np.count_nonzero(one.all <= low) for one in sample) > _MANY * sum(one.all.size for one in sample)
+    above = low if beneath and not tied else None
+    counts = count(task.replay, layout, task.streams, ties if tied else None, above=above)
     resolved, _ = task.measured(counts, layout, ties.single)
     return resolved if task.excess(resolved) <= 1 else None
 

@@ -11,7 +11,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-_FIRST_BLOCK, _BLOCK = 2**20, 16 * 2**20  # bytes of memory that are taken at once, at first and at most
+_BLOCK = 2**20  # bytes of memory that small arrays share
+_PIECE = 2**16  # bytes that are written at once: large ones come in large pages, which virtual machines make slowly
 
 Place = NDArray[Any] | tuple[int, int, str]  # the array itself, or where its bytes lie: offset, length, dtype
 
@@ -40,8 +41,7 @@ class Spool:
             self._places.append(self._copied(array))
         else:
             self._places.append((self._written, array.size, array.dtype.str))
-            self._open().seek(self._written)
-            self._written += self._open().write(np.ascontiguousarray(array).view(np.uint8).data)
+            self._write(np.ascontiguousarray(array).view(np.uint8))
         return len(self._places) - 1
 
     def get(self, number: int) -> NDArray[Any]:
@@ -66,13 +66,22 @@ class Spool:
         self._places, self._file, self._held, self._written = [], None, 0, 0
         self._block, self._used = np.empty(0, np.uint8), 0
 
+    def _write(self, data: NDArray[np.uint8]) -> None:
+        file = self._open()
+        file.seek(self._written)
+        for start in range(0, data.size, _PIECE):
+            self._written += file.write(data[start : start + _PIECE].data)
+
     def _copied(self, array: NDArray[Any]) -> NDArray[Any]:
-        start = -(-self._used // 64) * 64
-        if start + array.nbytes > self._block.size:
-            self._block, start = _memory(max(array.nbytes, min(max(self._held, _FIRST_BLOCK), _BLOCK))), 0
-        self._used = start + array.nbytes
-        copy = self._block[start : self._used].view(array.dtype)
-        copy[:] = array
+        if array.nbytes >= _BLOCK:
+            copy = _memory(array.nbytes).view(array.dtype)
+        else:
+            start = -(-self._used // 64) * 64
+            if start + array.nbytes > self._block.size:
+                self._block, start = _memory(_BLOCK), 0
+            self._used = start + array.nbytes
+            copy = self._block[start : self._used].view(array.dtype)
+        copy[:] = array.reshape(-1)
         return copy
 
     def _open(self) -> IO[bytes]:
@@ -83,7 +92,7 @@ class Spool:
 
 
 def _memory(size: int) -> NDArray[np.uint8]:
-    """Return new memory, its pages taken at once where the system can: one by one costs twice the time of the copy."""
+    """Return new memory of small pages, which are taken at once where the system can."""
     populate = getattr(mmap, "MAP_POPULATE", None)  # Linux has it
     if populate is None:
         return np.empty(size, np.uint8)
