@@ -47,18 +47,18 @@ def both_attentions(attention: Any, tokens: Tensor, *, queries: int | None) -> t
 
     queries: how many of the first tokens the plain result is for; None is all. tokens: (B, L, C), normed.
     """
-    width, heads = attention.embed_dim, attention.num_heads
-    weight, bias = attention.in_proj_weight, attention.in_proj_bias
-    if queries is None:
-        query, key, value = functional.linear(tokens, weight, bias).chunk(3, dim=-1)
-    else:
-        query = functional.linear(tokens[:, :queries], weight[:width], bias[:width])
-        key, value = functional.linear(tokens, weight[width:], bias[width:]).chunk(2, dim=-1)
-    split = [part.unflatten(-1, (heads, -1)).transpose(1, 2) for part in (query, key, value)]
+    split = _projected(attention, tokens, queries=queries)
     plain, beside = (
         functional.scaled_dot_product_attention(*three).transpose(1, 2).flatten(2) for three in (split, [split[2]] * 3)
     )
     return attention.out_proj(plain), attention.out_proj(beside)
+
+
+def first_attention(attention: Any, tokens: Tensor) -> Tensor:
+    """Return what an nn.MultiheadAttention gives for the first token alone (B, 1, C); tokens: (B, L, C), normed."""
+    split = _projected(attention, tokens, queries=1)
+    merged = functional.scaled_dot_product_attention(*split).transpose(1, 2).flatten(2)
+    return cast(Tensor, attention.out_proj(merged))
 
 
 def pooled_values(pool: nn.Module, tokens: Tensor, *, positions: Tensor) -> Tensor:
@@ -67,6 +67,18 @@ def pooled_values(pool: nn.Module, tokens: Tensor, *, positions: Tensor) -> Tens
     values = part.v_proj(tokens + positions.to(tokens.dtype))
     projected: Tensor = part.c_proj(_attend(values, part.num_heads))
     return projected
+
+
+def _projected(attention: Any, tokens: Tensor, *, queries: int | None) -> list[Tensor]:
+    """Return queries of the first tokens, keys and values of all, split into heads: (B, heads, L, C / heads)."""
+    width, heads = attention.embed_dim, attention.num_heads
+    weight, bias = attention.in_proj_weight, attention.in_proj_bias
+    if queries is None:
+        query, key, value = functional.linear(tokens, weight, bias).chunk(3, dim=-1)
+    else:
+        query = functional.linear(tokens[:, :queries], weight[:width], bias[:width])
+        key, value = functional.linear(tokens, weight[width:], bias[width:]).chunk(2, dim=-1)
+    return [part.unflatten(-1, (heads, -1)).transpose(1, 2) for part in (query, key, value)]
 
 
 def _attend(values: Tensor, heads: int, head_scale: Tensor | None = None) -> Tensor:

@@ -18,6 +18,7 @@ from torch.nn import functional
 from pyimgano_industrial.models.clip_settings import ClipError
 from pyimgano_industrial.models.openclip.attention import (
     both_attentions,
+    first_attention,
     pooled_values,
     residual,
     value_attention,
@@ -121,8 +122,11 @@ class NativeViT:
         index = torch.cat([patches.new_zeros(count, 1), patches + 1], dim=1)
         stream = start[:, index].reshape(batch * count, index.shape[1], -1)
         stream = self._visual.ln_pre(self._visual.patch_dropout(stream))
-        for block in self._blocks:
+        *before, last = self._blocks
+        for block in before:
             stream = self._block(block, stream)
+        alone = self._visual.pool_type == "tok" and _is_standard(last)
+        stream = _first(last, stream) if alone else self._block(last, stream)
         return self._pooled(stream).reshape(batch, count, -1)
 
     def _block(self, block: Any, stream: Tensor) -> Tensor:
@@ -271,7 +275,7 @@ def _run(
             stream = call(block, stream)
         else:
             beside = stream if number == taps[0] else beside
-            if type(block).__name__ == "ResidualAttentionBlock" and block.attn.in_proj_bias is not None:
+            if _is_standard(block):
                 alone = class_alone and not plain and number == len(blocks)
                 stream, change = _paired(block, stream, queries=1 if alone else None)
             else:
@@ -289,6 +293,17 @@ def _paired(block: Any, stream: Tensor, *, queries: int | None) -> tuple[Tensor,
     plain, change = both_attentions(block.attn, block.ln_1(stream), queries=queries)
     stream = stream[:, :queries] + block.ls_1(plain)
     return stream + block.ls_2(block.mlp(block.ln_2(stream))), change
+
+
+def _first(block: Any, stream: Tensor) -> Tensor:
+    """Return a block's output for the first token alone (B, 1, C), all that the last block is asked for."""
+    first = stream[:, :1] + block.ls_1(first_attention(block.attn, block.ln_1(stream)))
+    return first + block.ls_2(block.mlp(block.ln_2(first)))
+
+
+def _is_standard(block: Any) -> bool:
+    """Return whether a block is open_clip's common one, an nn.MultiheadAttention with biases inside."""
+    return type(block).__name__ == "ResidualAttentionBlock" and block.attn.in_proj_bias is not None
 
 
 def _is_pre_norm(block: Any) -> bool:
