@@ -41,9 +41,11 @@ class OpenCLIPBatch(ClipDetector):
     over neighbourhoods of 1, 3 and 5 patches. An image's score is its map's maximum. An image never meets itself.
 
     fit() remembers the unlabelled images, and then every image is scored against them. Without it, those of one call
-    are scored against each other, so that the call must hold the whole batch. references: remembered images at most,
-    evenly spread over those given; the time for one image grows with them. No text tower is used. The other options are
-    those of `OpenCLIPPromptPatch`.
+    are scored against each other, so that the call must hold the whole batch. No text tower is used.
+
+    references: remembered images at most, evenly spread over those given; the time for one image grows with them
+
+    The other options are those of `OpenCLIPPromptPatch`.
     """
 
     def __init__(

@@ -33,10 +33,12 @@ class OpenCLIPFewShot(OpenCLIPPromptPatch):
     the score is the mean of the prompts' score and of the distances' maximum (WinCLIP+, arXiv 2303.14814). The images
     of fit() are scored without their own patches, so that the threshold does not come from what is known by heart.
 
-    neighbours: how many of the nearest good patches a distance is the mean of. rotations: also remember each image
-    turned by 90, 180 and 270 degrees, for parts that lie in any direction. lighting: also at 0.8, 0.9, 1.1 and 1.2 of
-    its brightness. bank_size: patches kept at most, for each block, drawn by random_state. The other options are those
-    of `OpenCLIPPromptPatch`.
+    neighbours: how many of the nearest good patches a distance is the mean of
+    rotations: also remember each image turned by 90, 180 and 270 degrees, for parts that lie in any direction
+    lighting: also at 0.8, 0.9, 1.1 and 1.2 of its brightness
+    bank_size: patches kept at most, for each block, drawn by random_state
+
+    The other options are those of `OpenCLIPPromptPatch`.
     """
 
     def __init__(

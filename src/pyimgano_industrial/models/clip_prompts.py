@@ -30,19 +30,29 @@ if TYPE_CHECKING:
 class OpenCLIPPromptPatch(ClipDetector):
     """Zero-shot: no image is needed; fit() only sets the threshold. A baseline: nothing is trained.
 
-    class_name: what the part is, in the prompts. text_prompts: own sentences in place of the ensemble, class -> list;
-    "normal" is the good part, every other class a kind of defect, and {} stands for the class name.
+    class_name: what the part is, in the prompts
+    text_prompts: own sentences in place of the ensemble, class -> list; "normal" is the good part, every other class a
+        kind of defect, and {} stands for the class name
     method: "dual", V-V attention beside the unchanged path, read after several blocks, at the model's own logit scale
-    (CLIP Surgery, arXiv 2304.05653; CLIP-AD, arXiv 2311.00453); its score is the mean of the whole image's probability
-    and the map's maximum. "winclip", windows of 2 x 2 and 3 x 3 patches at temperature 0.07 (WinCLIP,
-    arXiv 2303.14814); its score is the whole image's probability.
-    openclip_model_name, openclip_pretrained: a model of open_clip and a tag of its weights; None: random weights, which
-    warns. checkpoint_path: a file of weights in place of the tag, best .safetensors. tokenizer_path: a folder, for
-    SigLIP. image_size: pixels of the short side after resizing; None is the model's own. resizing: "interpolate", one
-    view of the whole image; "windows", overlapping ones of the model's own size; "auto", the first where the model can.
-    blocks: those after which patches are read, from 1; None is four, evenly spread. device: cpu, cuda, cuda:N, mps.
-    precision: fp32, bf16, fp16. compile: torch.compile. batch_size: views at once, which bounds the memory.
-    contamination: share of the images of fit() above the threshold.
+        (CLIP Surgery, arXiv 2304.05653; CLIP-AD, arXiv 2311.00453), whose score is the mean of the whole image's
+        probability and the map's maximum; or "winclip", windows of 2 x 2 and 3 x 3 patches at temperature 0.07
+        (WinCLIP, arXiv 2303.14814), whose score is the whole image's probability
+    openclip_model_name: a model of open_clip, or a configuration of one's own in its format, a path ending in .json
+    openclip_pretrained: a tag of its weights; None: random weights, which warns
+    checkpoint_path: a file of weights in place of the tag, best .safetensors
+    tokenizer_path: a folder, for SigLIP
+    image_size: pixels of the short side after resizing; None is the model's own
+    resizing: "interpolate", one view of the whole image; "windows", overlapping ones of the model's own size; "auto",
+        the first where the model can
+    blocks: those after which patches are read, from 1; None is four, evenly spread
+    device: cpu, cuda, cuda:N, mps
+    precision: fp32, bf16, fp16
+    compile: torch.compile
+    batch_size: views at once, which bounds the memory
+    contamination: share of the images of fit() above the threshold
+
+    Raises ClipError for a setting that the model cannot follow, WeightsError for weights that cannot be had,
+    PromptError, UnknownNameError with the closest names, ViewError for an image smaller than a patch, and ImageError.
     """
 
     def __init__(

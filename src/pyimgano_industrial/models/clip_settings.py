@@ -25,9 +25,10 @@ class WeightsError(IndustrialError, RuntimeError):
 class ClipSettings:
     """One model, its weights, and how it runs; detectors with equal settings share the loaded model.
 
-    name: one of open_clip's models. pretrained: a tag of it, None for none. checkpoint: a file in its place.
-    tokenizer: a folder of a Hugging Face tokenizer, for models that need one. device: as torch names it.
-    precision: of the forward pass; scores are float32. compile: whether torch.compile optimises the towers' blocks.
+    name: one of open_clip's models, or the path of a configuration in its format, .json. pretrained: a tag of it, None
+    for none. checkpoint: a file in its place. tokenizer: a folder of a Hugging Face tokenizer, for models that need
+    one. device: as torch names it. precision: of the forward pass; scores are float32. compile: whether torch.compile
+    optimises the towers' blocks.
     """
 
     name: str
@@ -40,9 +41,14 @@ class ClipSettings:
 
     def __post_init__(self) -> None:
         one_of("precision", self.precision, get_args(Precision))
-        for label, path in (("checkpoint_path", self.checkpoint), ("tokenizer_path", self.tokenizer)):
+        own = Path(self.name) if self.name.endswith(".json") else None
+        for label, path, kind in (
+            ("openclip_model_name", own, ClipError),
+            ("checkpoint_path", self.checkpoint, WeightsError),
+            ("tokenizer_path", self.tokenizer, WeightsError),
+        ):
             if path is not None and not path.exists():
-                raise WeightsError(f"{label} must be there; {path} is not: check the path")
+                raise kind(f"{label} must be there; {path} is not: check the path")
 
 
 def one_of(option: str, value: str, known: tuple[str, ...]) -> None:

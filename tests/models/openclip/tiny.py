@@ -82,3 +82,10 @@ def register() -> None:
         (folder / f"{name}.json").write_text(json.dumps(config), encoding="utf-8")
     open_clip.add_model_config(folder)
     assert timm.is_model("tiny_eva02")
+
+
+def write_config(folder: Path, name: str = "tiny-ViT-B-16") -> Path:
+    """Write a model's configuration under a name that open_clip does not know, for commands in other processes."""
+    path = folder / f"own-{name}.json"
+    path.write_text(json.dumps(CONFIGS[name]), encoding="utf-8")
+    return path

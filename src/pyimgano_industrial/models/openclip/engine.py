@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any
@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from pyimgano_industrial.models.clip_settings import ClipError, ClipSettings
-from pyimgano_industrial.models.openclip.loading import load, normalisation, tokenizer_of
+from pyimgano_industrial.models.openclip.loading import load, normalisation, registered, tokenizer_of
 from pyimgano_industrial.models.openclip.towers import Tokens, tower_of
 from pyimgano_industrial.models.patch_scores import windows
 from pyimgano_industrial.models.prompts import Prompts
@@ -54,6 +54,7 @@ class Engine:
     """One model on one device. patch, native (pixels) and depth are its image tower's."""
 
     def __init__(self, settings: ClipSettings) -> None:
+        settings = replace(settings, name=registered(settings.name))
         self.settings = settings
         self._model: Any = load(settings)
         self._tower = tower_of(self._model.visual)

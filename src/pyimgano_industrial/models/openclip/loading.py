@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import pickle
 import sys
@@ -17,6 +18,7 @@ from pyimgano_industrial.core.errors import IndustrialWarning, UnknownNameError,
 from pyimgano_industrial.models.clip_settings import ClipError, ClipSettings, WeightsError
 
 _SHOWN = 4  # keys named in an error
+_PARTS = {"embed_dim", "vision_cfg", "text_cfg"}  # of a model's configuration
 
 
 def load(settings: ClipSettings) -> nn.Module:
@@ -44,6 +46,26 @@ def load(settings: ClipSettings) -> nn.Module:
     else:
         fill(model, read_weights(path), path=path, name=settings.name)
     return model.eval().requires_grad_(False).to(device)
+
+
+def registered(name: str) -> str:
+    """Return a model's name in open_clip; a configuration's path is registered there first, under its file's stem."""
+    if not name.endswith(".json"):
+        return name
+    path = Path(name)
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ClipError(f"cannot read the configuration {path}: {_first_line(error)}; it must be JSON") from error
+    if not isinstance(config, dict) or not config.keys() >= _PARTS:
+        raise ClipError(
+            f"{path} must be a model's configuration as open_clip has them, with {', '.join(sorted(_PARTS))}"
+        )
+    if path.stem not in open_clip.list_models():
+        open_clip.add_model_config(path.resolve())
+    elif open_clip.get_model_config(path.stem) != config:
+        raise ClipError(f"{path} has the name of another of open_clip's models, {path.stem}: rename the file")
+    return path.stem
 
 
 def normalisation(settings: ClipSettings) -> tuple[tuple[float, ...], tuple[float, ...]]:
