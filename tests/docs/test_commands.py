@@ -48,6 +48,9 @@ NOT_RUN = {
     ),
     "pyimgano-infer --model vision_openclip_few_shot --model-kwargs "
     '\'{"class_name": "metal nut", "lighting": true}\' \\': "the same",
+    "pyimgano-industrial evaluate --dataset industrial_folder --root parts --category bolt --output runs/clip \\": (
+        "the same"
+    ),
 }
 
 _FENCE = re.compile(r"^``` ?(?P<language>[^\n]+)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)

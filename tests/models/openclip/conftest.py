@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +18,24 @@ def _models() -> None:
     from models.openclip.tiny import register
 
     register()
+
+
+@pytest.fixture(scope="session")
+def siglip_tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small real tokenizer of the words in the prompts, as a folder that transformers reads."""
+    transformers = pytest.importorskip("transformers")
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    from pyimgano_industrial.models.prompts import prompts_of
+
+    sentences = " ".join(one for group in prompts_of("gear", None).classes for one in group)
+    words = ["<pad>", "<unk>", *sorted(set(re.findall(r"\w+", sentences)))]
+    plain = Tokenizer(models.WordLevel({word: index for index, word in enumerate(words)}, unk_token="<unk>"))
+    plain.pre_tokenizer = pre_tokenizers.Whitespace()
+    folder = tmp_path_factory.mktemp("tokenizer")
+    fast = transformers.PreTrainedTokenizerFast(tokenizer_object=plain, pad_token="<pad>", unk_token="<unk>")
+    fast.save_pretrained(folder)
+    return folder
 
 
 @pytest.fixture(autouse=True)

@@ -94,18 +94,12 @@ def test_siglip_without_its_tokenizer_names_transformers_and_the_folder(monkeypa
         tokenizer_of(ClipSettings("tiny-ViT-B-16-SigLIP"))
 
 
-def test_siglip_reads_a_local_tokenizer_folder(tmp_path: Path) -> None:
-    transformers = pytest.importorskip("transformers")
-    from tokenizers import Tokenizer, models, pre_tokenizers
-
-    sentences = " ".join(one for group in prompts_of("gear", None).classes for one in group)
-    words = ["<pad>", "<unk>", *sorted(set(re.findall(r"\w+", sentences)))]
-    plain = Tokenizer(models.WordLevel({word: index for index, word in enumerate(words)}, unk_token="<unk>"))
-    plain.pre_tokenizer = pre_tokenizers.Whitespace()
-    fast = transformers.PreTrainedTokenizerFast(tokenizer_object=plain, pad_token="<pad>", unk_token="<unk>")
-    fast.save_pretrained(tmp_path)
+def test_siglip_reads_a_local_tokenizer_folder(siglip_tokenizer: Path) -> None:
     detector = OpenCLIPPromptPatch(
-        class_name="gear", openclip_model_name="tiny-ViT-B-16-SigLIP", openclip_pretrained=None, tokenizer_path=tmp_path
+        class_name="gear",
+        openclip_model_name="tiny-ViT-B-16-SigLIP",
+        openclip_pretrained=None,
+        tokenizer_path=siglip_tokenizer,
     )
     scores, maps = detector.score_and_map([np.zeros((70, 90, 3), np.uint8)])
     assert maps.shape == (1, 70, 90)
