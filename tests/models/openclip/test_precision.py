@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from pyimgano_industrial.models.clip_batch import OpenCLIPBatch
 from pyimgano_industrial.models.clip_few_shot import OpenCLIPFewShot
 from pyimgano_industrial.models.clip_prompts import OpenCLIPPromptPatch
+from pyimgano_industrial.models.openclip.engine import _engine
 
 NAME = "tiny-ViT-B-16"
 KINDS: tuple[Any, ...] = (OpenCLIPPromptPatch, OpenCLIPFewShot, OpenCLIPBatch)
@@ -22,6 +24,14 @@ no_compiler = pytest.mark.skipif(
     sys.platform == "win32" or not (shutil.which("c++") or shutil.which("clang++")),
     reason="torch.compile needs a C++ compiler on a CPU",
 )
+
+
+@pytest.fixture(autouse=True)
+def _own_models() -> Iterator[None]:
+    """Detectors share a loaded model, whose logit scale these tests set."""
+    _engine.cache_clear()
+    yield
+    _engine.cache_clear()
 
 
 def results(kind: Any, **options: Any) -> tuple[Any, Any]:
