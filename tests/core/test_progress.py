@@ -61,3 +61,16 @@ def test_without_a_known_number_of_images_those_begun_count() -> None:
         meter.begin(tiles)
         meter.advance(tiles)
     assert seen == [(4, 4), (10, 10)]
+
+
+def test_as_a_context_the_line_stays_from_beginning_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    with TerminalProgress("fitting") as progress:
+        assert terminal.getvalue() == "\r\x1b[Kfitting  ..."
+        progress(2, 2)
+        assert terminal.getvalue().endswith("\r\x1b[Kfitting  2/2")
+        progress.clear()
+        progress.clear()
+        assert terminal.getvalue().endswith("fitting  2/2\r\x1b[K")
+    assert terminal.getvalue().endswith("fitting  2/2\r\x1b[K")  # what is gone is not taken away again

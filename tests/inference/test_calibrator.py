@@ -309,7 +309,7 @@ def test_the_log_says_old_and_new_value_method_images_and_date() -> None:
     ]
     assert second.changes[0].names == tuple(names)
     assert second.changes[0].source == "held-out"
-    age = datetime.now(timezone.utc) - datetime.fromisoformat(second.changes[0].date.replace("Z", "+00:00"))
+    age = datetime.now(timezone.utc) - datetime.fromisoformat(second.changes[0].date)
     assert timedelta(seconds=-1) < age < timedelta(hours=1)
     assert Calibration.from_dict(json.loads(json.dumps(second.to_dict()))).changes == second.changes
     assert (

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pyimgano_industrial.cli import command
 from pyimgano_industrial.core.columns import aligned
+from pyimgano_industrial.core.progress import TerminalProgress
 
 if TYPE_CHECKING:
     from pyimgano_industrial.evaluation.comparison import Comparison
@@ -41,7 +42,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.draws < 1:
         raise ComparisonError(f"--draws must be 1 or more; got {args.draws}")
-    found = compare(args.runs, metrics=args.metric, draws=args.draws, seed=args.seed)
+    with TerminalProgress("comparing"):
+        found = compare(args.runs, metrics=args.metric, draws=args.draws, seed=args.seed)
     if args.output is not None:
         with written(args.output) as spare:
             spare.write_text(page_of(found), encoding="utf-8")

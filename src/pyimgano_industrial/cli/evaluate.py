@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, get_args
 from pyimgano_industrial import load
 from pyimgano_industrial.cli import command, model_flags
 from pyimgano_industrial.core.errors import IndustrialError
+from pyimgano_industrial.core.progress import TerminalProgress
 
 if TYPE_CHECKING:
     from pyimgano_industrial.evaluation.cell import Outcome
@@ -109,7 +110,8 @@ def run(args: argparse.Namespace) -> int:
 
     found = evaluate(plan, told=told)
     cells = {(one.cell.model, one.cell.category): one.cell for one in outcomes}
-    report = write_report(args.output)
+    with TerminalProgress("writing"):
+        report = write_report(args.output)
     if args.json:
         print(json.dumps(asdict(found), indent=1, allow_nan=False))
     else:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyimgano_industrial import load
 from pyimgano_industrial.cli import command, model_flags, submit_text
+from pyimgano_industrial.cli.fault_lines import SHOWN
 from pyimgano_industrial.core.errors import IndustrialError, closest
 from pyimgano_industrial.core.progress import TerminalProgress
 
@@ -74,7 +75,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     group.add_argument("--no-thresholded", action="store_true", help="leave the thresholded images out")
     group.add_argument("--keep-maps", action="store_true", help="keep the model's float32 maps below DIR/work")
     group.add_argument("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
-    group.add_argument("--all", action="store_true", help=f"list more than {submit_text.SHOWN} faults of a kind")
+    group.add_argument("--all", action="store_true", help=f"list more than {SHOWN} faults of a kind")
     command.finish(group)
     model_flags.add(parser)
 
@@ -100,7 +101,7 @@ def _check(args: argparse.Namespace) -> int:
     print(
         json.dumps(report.to_dict(), indent=2)
         if args.json
-        else submit_text.render(report, shown=None if args.all else submit_text.SHOWN)
+        else submit_text.render(report, shown=None if args.all else SHOWN)
     )
     return 0 if report.ok else 1
 

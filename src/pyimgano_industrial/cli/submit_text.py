@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pyimgano_industrial.cli.fault_lines import SHOWN, counted, fault_lines
 from pyimgano_industrial.core.columns import aligned
 
 if TYPE_CHECKING:
     from pyimgano_industrial.evaluation.submission import Written
     from pyimgano_industrial.evaluation.submission_check import SubmissionReport
-
-SHOWN = 5  # faults a rule in the text; --all and --json show every one
 
 
 def render(report: SubmissionReport, *, shown: int | None) -> str:
@@ -25,16 +23,9 @@ def render(report: SubmissionReport, *, shown: int | None) -> str:
         for one in report.counts
     ]
     lines += aligned([header, *rows], left=range(2))
-    for severity in ("error", "warning"):
-        faults = sorted((one for one in report.faults if one.severity == severity), key=lambda one: one.rule)
-        for rule, group in groupby(faults, key=lambda one: one.rule):
-            some = list(group)
-            lines += ["", f"{severity}: {rule} ({len(some)})", *(f"  {one.message}" for one in some[:shown])]
-            if shown is not None and len(some) > shown:
-                lines.append(f"  ... and {len(some) - shown} more; --all lists them")
-            lines += [f"  -> {remedy}" for remedy in list(dict.fromkeys(one.remedy for one in some if one.remedy))[:1]]
+    lines += fault_lines(report.faults, shown=shown)
     errors = sum(one.severity == "error" for one in report.faults)
-    return "\n".join([*lines, "", f"{_counted(errors, 'error')}, {_counted(len(report.faults) - errors, 'warning')}"])
+    return "\n".join([*lines, "", f"{counted(errors, 'error')}, {counted(len(report.faults) - errors, 'warning')}"])
 
 
 def table(done: Sequence[Written], failed: Mapping[str, str]) -> str:
@@ -87,7 +78,3 @@ def line(one: Written, *, kept: bool) -> str:
 def lacks(done: Sequence[Written]) -> bool:
     """Return whether an image has no map."""
     return any(one.failed for one in done)
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

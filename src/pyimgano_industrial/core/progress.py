@@ -13,7 +13,8 @@ Progress = Callable[[int, int], None]
 class TerminalProgress:
     """Prints "what  12/80  3 s left" on standard error, in place; silent when that is no terminal.
 
-    The line goes when all is done, or at the end of a `with` block. A lower count than before begins anew.
+    As a context it shows what is being done from its beginning to its end, also before the first count and after the
+    last. Elsewhere the line goes when all is done. A lower count than before begins anew.
     """
 
     def __init__(self, what: str) -> None:
@@ -22,14 +23,17 @@ class TerminalProgress:
         self._shown = 0.0
         self._done = 0
         self._on = sys.stderr.isatty()
+        self._stays = self._drawn = False
 
     def __enter__(self) -> TerminalProgress:
+        self._stays = True
+        self._show("...")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._clear()
+        self.clear()
 
     def __call__(self, done: int, total: int, *_: object) -> None:
         """Show that `done` of `total` are done; at most ten times a second."""
@@ -40,16 +44,25 @@ class TerminalProgress:
             self._started = now
         self._done = done
         if done >= total:
-            self._clear()
+            if self._stays:
+                self._show(f"{done}/{total}")
+            else:
+                self.clear()
         elif now - self._shown >= 0.1:
             self._shown = now
             left = f"{(now - self._started) / done * (total - done):.0f} s left" if done else ""
-            print(f"\r\x1b[K{self._what}  {done}/{total}  {left}", end="", file=sys.stderr, flush=True)
+            self._show(f"{done}/{total}  {left}")
 
-    def _clear(self) -> None:
-        if self._on and self._shown:
+    def clear(self) -> None:
+        """Take the line away, so that something else can be printed."""
+        if self._drawn:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-            self._shown = 0.0
+            self._drawn = False
+
+    def _show(self, text: str) -> None:
+        if self._on:
+            print(f"\r\x1b[K{self._what}  {text}", end="", file=sys.stderr, flush=True)
+            self._drawn = True
 
 
 class Meter:

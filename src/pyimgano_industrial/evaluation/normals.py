@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -74,8 +74,25 @@ def calibrate(detector: Detector, split: Split, dataset: FolderDataset, settings
     if not scores:
         raise CalibrationError(f"none of the {len(split.normal)} normal images can be scored: {failed[0]}")
     gaps: dict[str, str] = {}
-    image = _of_images(scores, names, split.source, settings, gaps)
-    pixel = _of_pixels(pixels, mapped, split.source, settings, gaps)
+    image = _calibrated(
+        "threshold",
+        gaps,
+        lambda calibrator: calibrator.fit(scores, images=names, source=split.source),
+        method=settings.method,
+        target_fpr=settings.target_fpr,
+        settings=settings,
+    )
+    if pixels.count:
+        pixel = _calibrated(
+            "pixel_threshold",
+            gaps,
+            lambda calibrator: calibrator.fit_pixels(pixels, images=mapped, source=split.source),
+            method=settings.pixel_method,
+            target_fpr=settings.pixel_target_fpr,
+            settings=settings,
+        )
+    else:
+        pixel, gaps["pixel_threshold"] = None, "the model gives no maps"
     left_out = (
         f"{len(failed)} of {len(split.normal)} normal images are left out of the thresholds: {one}" for one in failed
     )
@@ -89,40 +106,27 @@ def below(dataset: FolderDataset, sample: Sample) -> str:
     return sample.image.as_posix()
 
 
-def _of_images(
-    scores: Sequence[float], names: Sequence[str], source: Source, settings: Settings, gaps: dict[str, str]
+def _calibrated(
+    name: str,
+    gaps: dict[str, str],
+    make: Callable[[Calibrator], Calibration],
+    *,
+    method: str,
+    target_fpr: float,
+    settings: Settings,
 ) -> Calibration | None:
+    """Return a threshold, or None with the reason among the gaps."""
     try:
         calibrator = Calibrator(
-            method=settings.method,  # type: ignore[arg-type] # checked by Calibrator
-            target_fpr=settings.target_fpr,
+            method=method,  # type: ignore[arg-type] # checked by Calibrator
+            target_fpr=target_fpr,
             confidence=settings.confidence,
-            k=settings.k if settings.method in ("mean_sigma", "median_mad") else None,
+            k=settings.k if method in ("mean_sigma", "median_mad") else None,
         )
         with _without_caveats():
-            return calibrator.fit(scores, images=names, source=source)
+            return make(calibrator)
     except IndustrialError as error:
-        gaps["threshold"] = f"{error}"
-        return None
-
-
-def _of_pixels(
-    pixels: PixelScores, names: Sequence[str], source: Source, settings: Settings, gaps: dict[str, str]
-) -> Calibration | None:
-    if not pixels.count:
-        gaps["pixel_threshold"] = "the model gives no maps"
-        return None
-    try:
-        calibrator = Calibrator(
-            method=settings.pixel_method,  # type: ignore[arg-type] # checked by Calibrator
-            target_fpr=settings.pixel_target_fpr,
-            confidence=settings.confidence,
-            k=settings.k if settings.pixel_method in ("mean_sigma", "median_mad") else None,
-        )
-        with _without_caveats():
-            return calibrator.fit_pixels(pixels, images=names, source=source)
-    except IndustrialError as error:
-        gaps["pixel_threshold"] = f"{error}"
+        gaps[name] = f"{error}"
         return None
 
 

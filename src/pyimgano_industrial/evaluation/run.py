@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from pyimgano_industrial.evaluation.detectors import Maker
 from pyimgano_industrial.evaluation.folder import RunFolder, safe_name
 from pyimgano_industrial.evaluation.machine import machine, versions
 from pyimgano_industrial.evaluation.results import ModelSpec, Row, Run, Settings
+from pyimgano_industrial.inference.changes import now
 
 Told = Callable[[Outcome], None]
 
@@ -62,7 +62,7 @@ def evaluate(plan: Plan, *, told: Told | None = None) -> Run:
         plan.categories,
         tuple(_waiting(folder, spec.label, category) for spec in plan.models for category in plan.categories),
         plan.command,
-        _now(),
+        now(),
         versions=versions(),
         machine=machine(),
     )
@@ -74,7 +74,7 @@ def evaluate(plan: Plan, *, told: Told | None = None) -> Run:
         folder.save(run)
         if told is not None:
             told(outcome)
-    run = replace(run, finished=_now())
+    run = replace(run, finished=now())
     folder.save(run)
     return run
 
@@ -104,7 +104,8 @@ def _one_by_one(tasks: Sequence[Task]) -> Iterator[Outcome]:
     for number, task in enumerate(tasks, start=1):
         what = f"{task.spec.label} {task.category} ({number} of {len(tasks)})"
         with TerminalProgress(what) as progress:
-            yield run_cell(task, progress)
+            outcome = run_cell(task, progress)
+        yield outcome  # what is told of it takes the place of the line
 
 
 def _in_parallel(plan: Plan, tasks: Sequence[Task]) -> Iterator[Outcome]:
@@ -119,8 +120,9 @@ def _in_parallel(plan: Plan, tasks: Sequence[Task]) -> Iterator[Outcome]:
         with parallel_config(**backend), TerminalProgress("cells") as progress:
             found = Parallel(return_as="generator_unordered", batch_size=1)(delayed(run_cell)(task) for task in tasks)
             for done, outcome in enumerate(found, start=1):
-                progress(done, len(tasks))
+                progress.clear()  # what is told of it takes the place of the line
                 yield outcome
+                progress(done, len(tasks))
     finally:
         if client is not None:
             client.close()
@@ -155,7 +157,3 @@ def _check(plan: Plan) -> None:
 
 def _waiting(folder: RunFolder, model: str, category: str) -> Row:
     return Row(model, category, "waiting", folder.cell_folder(model, category).relative_to(folder.path).as_posix())
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")

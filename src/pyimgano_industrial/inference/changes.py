@@ -25,8 +25,8 @@ class ThresholdChange:
     source: where the scores came from, as in `Calibration`; None of a stated one
     images: the number of normal images that it rests on; names: theirs, where they were given
 
-    >>> print(ThresholdChange("2025-03-01T06:00:00Z", old=1.5, new=1.25, method="tolerance", images=60))
-    2025-03-01T06:00:00Z image threshold 1.5 -> 1.25 (tolerance, 60 good images)
+    >>> print(ThresholdChange("2025-03-01T06:00:00+00:00", old=1.5, new=1.25, method="tolerance", images=60))
+    2025-03-01T06:00:00+00:00 image threshold 1.5 -> 1.25 (tolerance, 60 good images)
     """
 
     date: str
@@ -77,4 +77,4 @@ def followed(earlier: Iterable[ThresholdChange], last: ThresholdChange) -> tuple
 
 def now() -> str:
     """Return the date as the log has it."""
-    return datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
