@@ -48,9 +48,11 @@ def test_every_chain_is_in_both_catalogues_and_a_value_of_preset() -> None:
         "print('pyimgano_industrial.presets.catalog' in sys.modules)"
     )
     printed = run(script("python"), "-c", code).stdout.splitlines()
-    for names in json.loads(printed[0]):
-        assert set(OWN) <= set(names)
-    assert "industrial-fast" in json.loads(printed[0])[0]
+    values, *schemes = json.loads(printed[0])
+    assert set(OWN) <= set(values)
+    for names in schemes:
+        assert set(OWN) - set(names) == {"industrial-camera-robust"}  # a scheme cannot fit on variants
+    assert "industrial-fast" in values
 
 
 def test_create_model_puts_any_detector_behind_a_chain() -> None:
@@ -111,6 +113,13 @@ def test_training_reads_and_writes_chains_and_refuses_a_profile_that_it_would_lo
     waiting = resolve_preprocessing_preset_payload("industrial-camera-profile")
     with pytest.raises(PresetError, match="'industrial-camera-profile' must name a file"):
         _parse_preprocessing_config({"preprocessing": {"illumination_contrast": waiting}})
+    robust = {"enabled": True, "chain": "industrial-camera-robust"}
+    for parse in (
+        lambda: _parse_preprocessing_config({"preprocessing": {"illumination_contrast": robust}}),
+        lambda: parse_illumination_contrast_knobs(robust),
+    ):
+        with pytest.raises(PresetError, match="a preprocessing scheme fits on no variants, which"):
+            parse()
 
 
 def test_a_missing_profile_is_an_error_of_the_command(line: Path) -> None:
@@ -146,7 +155,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_chains_and_tiles_go_together_in_the_evaluation_command(parts: Path, tmp_path: Path) -> None:
     common = ("--dataset", "industrial_folder", "--root", str(parts), "--category", "part", "--bootstrap", "0")
-    both = ("--preset", "industrial-camera-profile", "--tile-size", "60", "--tile-fit", "position")
+    both = ("--preset", "industrial-camera-robust", "--tile-size", "60", "--tile-fit", "position")
     model = ("--model", "vision_pixel_mean_absdiff_map")
     run(
         script("pyimgano-industrial"), "evaluate", *common, *model, *both, "--missing-masks", "allow",

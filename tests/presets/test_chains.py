@@ -120,3 +120,15 @@ def test_an_unknown_name_and_a_missing_file_are_errors(tmp_path: Path) -> None:
 def test_another_kind_of_image_is_an_error_of_an_empty_chain_too() -> None:
     with pytest.raises(PresetError, match="samples must be"):
         Chain("empty", ()).apply(np.zeros((3, 3), np.int64))
+
+
+def test_variants_are_part_of_a_chain_and_of_its_file(tmp_path: Path) -> None:
+    own = chain("industrial-camera-robust")
+    assert own.variants == "normal"
+    assert own.waits
+    assert Chain.from_dict(own.to_dict()) == own
+    assert (chain("industrial-clahe") + own).variants == (own + chain("industrial-clahe")).variants == "normal"
+    chain({"name": "a", "steps": [{"step": "clahe"}], "variants": "harsh"}).save(tmp_path / "a.json")
+    assert Chain.load(tmp_path / "a.json").variants == "harsh"
+    with pytest.raises(UnknownNameError, match="strength must be one of mild, normal, harsh; got 'wild'"):
+        chain({"name": "a", "steps": [], "variants": "wild"})

@@ -12,6 +12,7 @@ import detectors
 from pictures import part, photograph, stored
 from pyimgano_industrial.core.calls import calls_of
 from pyimgano_industrial.presets import CameraProfile, Chain, PresetDetector, PresetError, Step, chain
+from pyimgano_industrial.presets.augmentation import CameraRobust
 
 
 class Mean:
@@ -35,6 +36,31 @@ class MeanWithMaps(Mean):
 
 
 GOOD = [photograph(seed) for seed in range(12)]
+
+
+def test_a_chain_that_asks_for_variants_fits_the_detector_on_them_too() -> None:
+    """`industrial-camera-robust` is the profile, then variants of what it leaves, and scores images as they are."""
+
+    class Seen:
+        def fit(self, images: Any) -> None:
+            self.fitted = [*images]
+
+        def decision_function(self, images: Any) -> Any:
+            self.scored = [*images]
+            return [0.0] * len(self.scored)
+
+    images = [photograph(seed) for seed in range(6)]
+    inner = Seen()
+    model = PresetDetector(detector=inner, preset="industrial-camera-robust").fit(images)
+    assert len(inner.fitted) == 18
+    augment = CameraRobust("normal", 0)
+    for index, image in enumerate(images):
+        corrected = model.chain_.apply(image)
+        np.testing.assert_array_equal(inner.fitted[3 * index], corrected)
+        for copy in (1, 2):
+            np.testing.assert_array_equal(inner.fitted[3 * index + copy], augment(corrected, index=3 * index + copy))
+    model.decision_function(images[:2])
+    np.testing.assert_array_equal(inner.scored, [model.chain_.apply(image) for image in images[:2]])
 
 
 def test_the_chain_comes_before_fit_and_before_scores_alike() -> None:

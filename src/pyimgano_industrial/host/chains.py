@@ -88,7 +88,7 @@ def _preprocessing(host: ModuleType) -> None:
         return fit(self, x, y, **kwargs)
 
     def _with_chain(knobs: Any, content: Any) -> Any:
-        return knobs if content is None else carrying(knobs_class, knobs, chain(content))
+        return knobs if content is None else carrying(knobs_class, knobs, _steps_alone(chain(content)))
 
     host.parse_illumination_contrast_knobs = parse_illumination_contrast_knobs  # type: ignore[attr-defined]  # the host's
     host.apply_illumination_contrast = apply_illumination_contrast  # type: ignore[attr-defined]  # the host's
@@ -105,7 +105,7 @@ def _training(host: ModuleType) -> None:
         knobs = parse(ic_map)
         if ic_map.get("chain") is None:
             return knobs
-        own = chain(ic_map["chain"])
+        own = _steps_alone(chain(ic_map["chain"]))
         if own.waits:
             raise PresetError(
                 f"pyimgano-train keeps no profile that it fits: {own.name!r} must name a file. Make one with "
@@ -131,6 +131,16 @@ def _exports(host: ModuleType) -> None:
         return payload
 
     host.build_infer_config_payload = build_infer_config_payload  # type: ignore[attr-defined]  # the host's
+
+
+def _steps_alone(own: Chain) -> Chain:
+    """Return a chain that a preprocessing scheme can be: schemes change images, and fit nothing."""
+    if own.variants is not None:
+        raise PresetError(
+            f"a preprocessing scheme fits on no variants, which {own.name!r} asks for: give it as --preset of "
+            f"pyimgano-infer, pyimgano-benchmark or `pyimgano-industrial evaluate`, or take industrial-camera-profile"
+        )
+    return own
 
 
 def _anywhere(own: Chain) -> Chain:

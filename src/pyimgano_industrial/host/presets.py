@@ -32,7 +32,9 @@ def apply(host: ModuleType) -> None:
 def add(catalogue: dict[str, Any], preset_class: type, kind: str) -> None:
     """Add the rows of one kind to a catalogue of the host, as instances of the class that the host keeps there."""
     lazy = type(f"Lazy{preset_class.__name__}", (LazyPreset, preset_class), {})
-    rows = preset_rows(kind) + (preset_rows("chain") if kind == "preprocessing" else [])
+    rows = preset_rows(kind)
+    if kind == "preprocessing":
+        rows = [*rows, *(row for row in preset_rows("chain") if row.entry.metadata.get("scheme", True))]
     catalogue.update({row.name: lazy(row) for row in rows})
 
 

@@ -51,6 +51,11 @@ def pyimgano_presets() -> list[Entry]:
             "CAMERA_PROFILE",
             "Brings images back to the profile of the good ones; begin here",
         ),
+        (
+            "industrial-camera-robust",
+            "CAMERA_ROBUST",
+            "The same, and a fit on variants of the good images in other light",
+        ),
         ("industrial-clahe", "CLAHE", "Local contrast, limited"),
         ("industrial-clean", "CLEAN", "Less of a codec's blocks and of noise"),
         ("industrial-exposure", "EXPOSURE", "One brightness and contrast for every image"),
@@ -68,7 +73,13 @@ def pyimgano_presets() -> list[Entry]:
         ("industrial-shades-of-gray", "SHADES_OF_GRAY", "Blind white balance by a Minkowski mean"),
     )
     return [
-        Entry(name, f"{_PRESETS}.catalog:{target}", summary, tags=("camera",), metadata={"preset": "chain"})
+        Entry(
+            name,
+            f"{_PRESETS}.catalog:{target}",
+            summary,
+            tags=("camera",),
+            metadata={"preset": "chain", "scheme": name != "industrial-camera-robust"},  # which fits on variants
+        )
         for name, target, summary in chains
     ]
 

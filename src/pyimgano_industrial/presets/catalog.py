@@ -1,4 +1,7 @@
-"""The chains that have a name here, as plain data; `industrial-camera-profile` is the one to begin with."""
+"""The chains that have a name here, as plain data; `industrial-camera-profile` is the one to begin with.
+
+`industrial-camera-robust` is that profile, with a fit on variants of the good images in other light.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from pyimgano_industrial.core.errors import UnknownNameError, closest
 from pyimgano_industrial.presets.chains import Chain
 
 CAMERA_PROFILE = {"name": "industrial-camera-profile", "steps": [{"step": "camera_profile"}]}
+CAMERA_ROBUST = {"name": "industrial-camera-robust", "steps": [{"step": "camera_profile"}], "variants": "normal"}
 GRAY_WORLD = {"name": "industrial-gray-world", "steps": [{"step": "gray_world"}]}
 MAX_RGB = {"name": "industrial-max-rgb", "steps": [{"step": "max_rgb", "ignored": 0.001}]}
 SHADES_OF_GRAY = {"name": "industrial-shades-of-gray", "steps": [{"step": "shades_of_gray"}]}
@@ -36,8 +40,8 @@ ILLUMINATION_CONTRAST = {
 CHAINS: dict[str, Mapping[str, Any]] = {
     f"{one['name']}": one
     for one in (
-        CAMERA_PROFILE, GRAY_WORLD, MAX_RGB, SHADES_OF_GRAY, EXPOSURE, FLAT_LIGHT, HOMOMORPHIC, RETINEX, CLAHE, CLEAN,
-        GLARE, ILLUMINATION_CONTRAST,
+        CAMERA_PROFILE, CAMERA_ROBUST, GRAY_WORLD, MAX_RGB, SHADES_OF_GRAY, EXPOSURE, FLAT_LIGHT, HOMOMORPHIC, RETINEX,
+        CLAHE, CLEAN, GLARE, ILLUMINATION_CONTRAST,
     )
 }  # fmt: skip
 

@@ -9,6 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from pyimgano_industrial.presets.augmentation import CameraRobust, Strength
 from pyimgano_industrial.presets.curves import apply_curves
 from pyimgano_industrial.presets.pixels import Image, PresetError, check_image
 from pyimgano_industrial.presets.profile import CameraProfile
@@ -56,6 +57,9 @@ class ProfileStep:
 class Chain:
     """Steps in order, under a name. An image goes in and comes out with its shape and dtype.
 
+    variants: mild, normal or harsh: a `PresetDetector` also fits on two variants of each image, as `CameraRobust`
+              makes them of what the steps leave; None fits on the images alone
+
     >>> import numpy as np
     >>> chain = Chain("darker", (Step("gray_world"), Step("gamma", {"gamma": 2.0})))
     >>> chain.apply(np.full((2, 2, 3), 128, np.uint8))[0, 0].tolist()
@@ -66,6 +70,7 @@ class Chain:
 
     name: str
     steps: tuple[Step | ProfileStep, ...]
+    variants: Strength | None = None
 
     def apply(self, image: Image) -> Image:
         """Return the image after all steps; neighbouring steps that a histogram decides take two passes together.
@@ -103,11 +108,12 @@ class Chain:
 
     def __add__(self, other: Chain) -> Chain:
         """Return both chains one after the other."""
-        return Chain(f"{self.name}+{other.name}", self.steps + other.steps)
+        return Chain(f"{self.name}+{other.name}", self.steps + other.steps, other.variants or self.variants)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
-        return {"version": VERSION, "name": self.name, "steps": [step.to_dict() for step in self.steps]}
+        said = {"version": VERSION, "name": self.name, "steps": [step.to_dict() for step in self.steps]}
+        return said if self.variants is None else {**said, "variants": self.variants}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any], *, folder: Path | None = None) -> Chain:
@@ -121,7 +127,11 @@ class Chain:
             )
         if content.get("version", VERSION) != VERSION:
             raise PresetError(f"this version reads chains of version {VERSION}; got {content['version']!r}")
-        return cls(f"{content.get('name', 'chain')}", tuple(_step(one, folder or Path()) for one in content["steps"]))
+        variants = content.get("variants")
+        if variants is not None:
+            CameraRobust(variants)  # raises for another strength
+        steps = tuple(_step(one, folder or Path()) for one in content["steps"])
+        return cls(f"{content.get('name', 'chain')}", steps, variants)
 
     def save(self, path: Path | str) -> None:
         """Write the chain as JSON; a profile that was fitted goes into files beside it."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pyimgano_industrial.core.calls import Images, calls_of
 from pyimgano_industrial.core.images import read_rgb
+from pyimgano_industrial.presets.augmented_detector import AugmentedDetector
 from pyimgano_industrial.presets.catalog import chain
 from pyimgano_industrial.presets.chains import Chain
 from pyimgano_industrial.presets.pixels import Image, check_image
@@ -28,7 +29,8 @@ class PresetDetector:
     u16_max:  largest value of 16-bit files, for example 4095; None applies the rule of core.images
 
     Images are files, read as RGB uint8, or arrays as `presets` takes them. A camera profile that has no file is fitted
-    in `fit`, on the same images; `chain_` is what was applied. A detector fitted before must be fitted again.
+    in `fit`, on the same images; `chain_` is what was applied. Where the chain asks for variants, the detector is
+    fitted on them too. A detector fitted before must be fitted again.
     """
 
     def __new__(cls, *_: Any, detector: Any = None, **__: Any) -> PresetDetector:
@@ -52,7 +54,10 @@ class PresetDetector:
         images = self._read(x)
         self.chain_ = self.chain_.fit(images)
         corrected = [self.chain_.apply(image) for image in images]
-        self.detector.fit(corrected, **({} if y is None else {"y": y}), **kwargs)
+        fitted = self.detector
+        if self.chain_.variants is not None:
+            fitted = AugmentedDetector(detector=fitted, strength=self.chain_.variants)
+        fitted.fit(corrected, **({} if y is None else {"y": y}), **kwargs)
         return self
 
     def decision_function(self, x: Iterable[Input]) -> NDArray[np.float32]:
