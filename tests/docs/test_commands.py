@@ -35,8 +35,8 @@ NOT_RUN = {
     'pip install "pyimgano-industrial[headless]"': "test_install.py installs the two side by side",
     "pip install -e . pytest": "test_install.py runs the example's own tests",
     'pip install "pyimgano-industrial[anomalib]"': "tox installs it in its environment anomalib",
-    "anomalib train --model Dinomaly --data Folder --data.name can --data.root can --data.normal_dir train/good": (
-        "tests/models/test_anomalib.py benchmarks and infers with a checkpoint; training takes hours"
+    "anomalib train --model Dinomaly --data Folder --data.name can --data.root AD2/can --data.normal_dir train/good": (
+        "tests/models/test_anomalib_commands.py runs all four with PaDiM, by tox in anomalib; training takes hours"
     ),
     'pip install "pyimgano-industrial[completion]"': "tests/cli/test_completion.py",
     "pip install .": "test_install.py installs the example",

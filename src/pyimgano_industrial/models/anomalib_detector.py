@@ -37,7 +37,8 @@ class AnomalibScorer:
     score: "raw" is what the model computes; "normalized" is anomalib's own 0..1 scale, clipped at both ends.
     trust_checkpoint: load a full pickle, whose code then runs with your rights.
     init_args, image_size, download: for models that fit() builds: arguments of anomalib's constructor, (height, width)
-        of the model's input, and whether pretrained weights that are not in the local cache may be fetched.
+        of the model's input, which then is the whole image, uncropped, and whether pretrained weights that are not in
+        the local cache may be fetched.
 
     Attributes: decision_scores_ and threshold_ after fit(); preprocessing, thresholds (the checkpoint's own, raw) and
     class_name as soon as a checkpoint is loaded. Raises CheckpointError, DeviceError and PluginError.
@@ -196,7 +197,8 @@ class AnomalibScorer:
             return load(self.checkpoint_path, model=self.model, device=self.device, trust=self.trust_checkpoint)
         from pyimgano_industrial.models.openvino_export import OpenVinoRuntime
 
-        return OpenVinoRuntime(self.checkpoint_path, kind=kind, device=self.device)
+        alone = self.model is not None and self.model.alone
+        return OpenVinoRuntime(self.checkpoint_path, kind=kind, device=self.device, alone=alone)
 
     def _fit_in_place(self, images: Sequence[Image]) -> None:
         require("anomalib", extra="anomalib")

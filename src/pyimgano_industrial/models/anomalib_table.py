@@ -19,6 +19,7 @@ class AnomalibModel:
     fit: "in place" where fit() on good images builds it, "anomalib" where anomalib must train it
     not_loadable: why no checkpoint of it can be used, None where one can
     method: pyimgano's word for the kind of method, by which its listings filter
+    alone: whether other images in the batch would change an image's numbers, so that each goes through by itself
     """
 
     folder: str
@@ -29,6 +30,7 @@ class AnomalibModel:
     fit: str = "anomalib"
     not_loadable: str | None = None
     method: str | None = None
+    alone: bool = False
 
     @property
     def name(self) -> str:
@@ -75,7 +77,7 @@ MODELS: tuple[AnomalibModel, ...] = (
     AnomalibModel("anomaly_dino", "AnomalyDINO", "AnomalyDINO", fit=_IN_PLACE, method="memory_bank"),
     AnomalibModel("anomalyvfm", "AnomalyVFM", "AnomalyVFM"),
     AnomalibModel("cfa", "Cfa", "CFA", _host("cfa")),
-    AnomalibModel("cflow", "Cflow", "CFLOW-AD", _host("cflow"), method="flow"),
+    AnomalibModel("cflow", "Cflow", "CFLOW-AD", _host("cflow"), method="flow", alone=True),
     AnomalibModel("cfm", "CFM", "Crossmodal Feature Mapping", not_loadable=_POINTS),
     AnomalibModel("csflow", "Csflow", "CS-Flow", _host("csflow"), method="flow"),
     AnomalibModel("dfkde", "Dfkde", "DFKDE", _host("dfkde"), maps=False, fit=_IN_PLACE, method="density"),

@@ -21,13 +21,13 @@ class OpenVinoRuntime:
     """Runs an export; its graph holds the preprocessing, and takes images of any size or of one fixed size.
 
     anomalib's exports end in their own normalisation, which clips to 0..1; `normalized` gives that, otherwise scores
-    and maps are read from the place in the graph where the normalisation begins.
+    and maps are read from the place in the graph where the normalisation begins. `alone` is the table's.
     """
 
     class_name = "unknown"
     steps: tuple[Step, ...] = ()
 
-    def __init__(self, path: Path, *, kind: Kind, device: str) -> None:
+    def __init__(self, path: Path, *, kind: Kind, device: str, alone: bool = False) -> None:
         openvino = require("openvino", extra="exports")
         core = openvino.Core()
         self.kind: str = kind
@@ -60,7 +60,7 @@ class OpenVinoRuntime:
         self.thresholds = Thresholds(limits.get("pred_score"), limits.get("anomaly_map"))
         shape = model.input(0).get_partial_shape()
         self._fixed = None if shape[2].is_dynamic else (shape[2].get_length(), shape[3].get_length())
-        self._one_by_one = not shape[0].is_dynamic
+        self._one_by_one = alone or not shape[0].is_dynamic
         size = "of any size" if self._fixed is None else f"resized to {self._fixed[0]} x {self._fixed[1]} here"
         self.preprocessing: tuple[str, ...] = (f"inside the graph; its input is an image {size}",)
         self._compiled = core.compile_model(model, _device(core, device), {"INFERENCE_PRECISION_HINT": "f32"})

@@ -16,10 +16,13 @@ import torch
 from anomalib.data import ImageBatch
 from anomalib.models import image as anomalib_models
 from anomalib.models.components import AnomalibModule, MemoryBankMixin
+from anomalib.pre_processing import PreProcessor
 from numpy.typing import NDArray
+from torchvision.transforms import v2
 
 from pyimgano_industrial.core.progress import TerminalProgress
 from pyimgano_industrial.models.anomalib.building import module_of, warn_of_open_clip
+from pyimgano_industrial.models.anomalib.coreset import steady_coreset
 from pyimgano_industrial.models.anomalib.offline import OfflineError, without_network
 from pyimgano_industrial.models.anomalib.reading import anomalib_version, read
 from pyimgano_industrial.models.anomalib.running import TorchRuntime
@@ -42,7 +45,7 @@ def new_runtime(
     model_class = getattr(anomalib_models, model.class_name)
     components: dict[str, Any] = {"evaluator": False, "visualizer": False}
     if image_size is not None:
-        components["pre_processor"] = model_class.configure_pre_processor(image_size=image_size)
+        components["pre_processor"] = uncropped(model_class.configure_pre_processor, image_size)
     try:
         with nullcontext() if download else without_network():
             module: AnomalibModule = model_class(**{**components, **init_args})
@@ -75,12 +78,18 @@ def fit_in_place(runtime: TorchRuntime, images: Callable[[], Iterable[list[NDArr
         )
     passes = int(module.trainer_arguments.get("max_epochs", 1))
     module.train()
-    with torch.no_grad(), TerminalProgress(f"fitting {runtime.class_name}") as progress:
+    with torch.no_grad(), steady_coreset(), TerminalProgress(f"fitting {runtime.class_name}") as progress:
         for epoch in range(passes):
             done = 0
             for batch in images():
                 tensors = torch.cat([runtime.prepare(image) for image in batch])
-                module.training_step(ImageBatch(image=tensors), 0)
+                try:
+                    module.training_step(ImageBatch(image=tensors), 0)
+                except AssertionError as error:  # SuperADD checks sizes so, without a message
+                    raise CheckpointError(
+                        f"{runtime.class_name} does not take images of {tensors.shape[2]} x {tensors.shape[3]} with "
+                        f"these init_args: give a larger image_size"
+                    ) from error
                 done += len(batch)
                 progress(epoch * total + done, passes * total)
             module.on_train_epoch_end()
@@ -119,6 +128,29 @@ def from_bytes(content: bytes, *, device: str) -> TorchRuntime:
         path = Path(folder) / "fitted.ckpt"
         path.write_bytes(content)
         return TorchRuntime(module_of(read(path, trust=False), path, wanted=None), device=device, kind="fitted")
+
+
+def uncropped(configure: Callable[..., Any], image_size: tuple[int, int]) -> PreProcessor:
+    """Return the class's own pre-processor with another size and without a crop, so that the whole image is seen.
+
+    Raises CheckpointError where the model's size cannot be chosen, as WinCLIP's.
+    """
+    try:
+        transform = configure(image_size=image_size).transform
+    except ValueError:  # MH-PatchCore refuses sizes below that of its crop
+        transform = configure().transform
+    else:
+        fixed = next(one.size for one in transform.transforms if isinstance(one, v2.Resize))
+        if tuple(fixed) != tuple(image_size):
+            raise CheckpointError(f"image_size must be {tuple(fixed)}, which this model fixes; got {image_size}")
+    kept = [
+        v2.Resize(image_size, interpolation=one.interpolation, antialias=one.antialias)
+        if isinstance(one, v2.Resize)
+        else one
+        for one in transform.transforms
+        if not isinstance(one, v2.CenterCrop)
+    ]
+    return PreProcessor(transform=v2.Compose(kept))
 
 
 def _set_up_winclip(runtime: TorchRuntime, batches: Iterable[list[NDArray[np.uint8]]]) -> None:

@@ -40,7 +40,7 @@ def without_weights() -> Iterator[None]:
             ("anomalib.models.image.anomalyvfm.torch_model", "load_file", _no_weights),
         ):
             stack.enter_context(_replaced(module, name, replacement))
-        stack.enter_context(_replaced_on(torch.nn.Module, "load_state_dict", _load_unless_nothing))
+        stack.enter_context(replaced_on(torch.nn.Module, "load_state_dict", _load_unless_nothing))
         stack.enter_context(without_network())
         yield
 
@@ -48,7 +48,7 @@ def without_weights() -> Iterator[None]:
 @contextmanager
 def without_network() -> Iterator[None]:
     """Within, connections of the calling thread fail with OfflineError; files in a local cache can still be read."""
-    with _lock, _replaced_on(socket.socket, "connect", _refuse), _replaced_on(socket, "getaddrinfo", _refuse):
+    with _lock, replaced_on(socket.socket, "connect", _refuse), replaced_on(socket, "getaddrinfo", _refuse):
         yield
 
 
@@ -65,12 +65,12 @@ def _replaced(module: str, name: str, replacement: Callable[..., Any]) -> Iterat
     if owner is None or not hasattr(owner, attribute):
         yield
         return
-    with _replaced_on(owner, attribute, replacement):
+    with replaced_on(owner, attribute, replacement):
         yield
 
 
 @contextmanager
-def _replaced_on(owner: Any, attribute: str, replacement: Callable[..., Any]) -> Iterator[None]:
+def replaced_on(owner: Any, attribute: str, replacement: Callable[..., Any]) -> Iterator[None]:
     """Replace owner.attribute for this thread: replacement(original, *args, **kwargs)."""
     original = getattr(owner, attribute)
     thread = threading.get_ident()

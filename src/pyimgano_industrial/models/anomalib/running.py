@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torchvision.transforms import v2
 
 from pyimgano_industrial.core.errors import closest
+from pyimgano_industrial.models.anomalib_table import BY_CLASS
 from pyimgano_industrial.models.checkpoint_files import CheckpointError
 from pyimgano_industrial.models.placing import CentreCrop, Resize, SquarePad, Step
 from pyimgano_industrial.models.runtime import DeviceError, Output, Thresholds
@@ -29,6 +30,7 @@ class TorchRuntime:
         self.module = module.eval()
         self.kind = kind
         self.class_name = type(module).__name__
+        self.alone = self.class_name in BY_CLASS and BY_CLASS[self.class_name].alone
         self.transform = module.pre_processor.transform if module.pre_processor else None
         self.steps = steps_of(self.transform)
         self.preprocessing = tuple(_words(one) for one in _flat(self.transform))
@@ -40,7 +42,7 @@ class TorchRuntime:
         """Return scores (N,) float32 and maps [(h, w) float32] as the model gives them, None where it gives none.
 
         normalized: the checkpoint's own scale, 0..1 with its threshold at 0.5, instead of the model's raw output.
-        Images that are of one size after preprocessing go through in one batch.
+        Images of one size after preprocessing go through in one batch, unless the model mixes a batch's images.
         """
         scores = np.empty(len(images), np.float32)
         maps: dict[int, NDArray[np.float32]] = {}
@@ -48,13 +50,14 @@ class TorchRuntime:
             prepared = [self.prepare(image) for image in images]
             for shape in dict.fromkeys(one.shape for one in prepared):
                 indices = [index for index, one in enumerate(prepared) if one.shape == shape]
-                found = self._predict(torch.cat([prepared[index] for index in indices]))
-                if normalized and self.module.post_processor is not None:
-                    found = self.module.post_processor(found)
-                scores[indices] = found.pred_score.float().reshape(len(indices)).cpu().numpy()
-                if found.anomaly_map is not None:
-                    batch = found.anomaly_map.float().cpu().numpy()
-                    maps.update(zip(indices, batch.reshape(len(indices), *batch.shape[-2:]), strict=True))
+                for part in [[index] for index in indices] if self.alone else [indices]:
+                    found = self._predict(torch.cat([prepared[index] for index in part]))
+                    if normalized and self.module.post_processor is not None:
+                        found = self.module.post_processor(found)
+                    scores[part] = found.pred_score.float().reshape(len(part)).cpu().numpy()
+                    if found.anomaly_map is not None:
+                        batch = found.anomaly_map.float().cpu().numpy()
+                        maps.update(zip(part, batch.reshape(len(part), *batch.shape[-2:]), strict=True))
         return scores, [maps[index] for index in range(len(images))] if maps else None
 
     def prepare(self, image: NDArray[np.uint8]) -> torch.Tensor:
