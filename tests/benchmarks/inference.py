@@ -1,7 +1,8 @@
 """What inference costs: images a second with maps beside pyimgano alone, and the memory of a long run.
 
 Run with `python tests/benchmarks/inference.py`. Every run is a process of its own; pyimgano alone and with the plugin
-alternate. Ratios are taken within a round, then their median, so that other work on the machine does not decide.
+alternate. Ratios are taken within a round, then their median, so that other work on the machine does not decide. "no
+wrapper" is the detector called on 16 images at a time: what is left when a wrapper costs nothing.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class Bench:
     images: int
     folder: Path
     calls: Sequence[str] = ("infer", "infer_iter")
+    inputs: Sequence[str] = ("arrays", "paths")
     found: list[Row] = field(default_factory=list)
 
     def interleaved(self, tasks: dict[str, Row]) -> dict[str, list[Row]]:
@@ -58,13 +60,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--case", nargs="+", choices=list(CASES), default=list(CASES))
     parser.add_argument("--call", nargs="+", choices=["infer", "infer_iter"], default=["infer", "infer_iter"])
+    parser.add_argument("--inputs", nargs="+", choices=["arrays", "paths"], default=["arrays", "paths"])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--images", type=int, default=IMAGES)
     parser.add_argument("--scratch", type=Path, help="folder for 0.5 GB of files; default the temporary one")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="inference-", dir=args.scratch) as folder:
-        bench = Bench(args.rounds, args.images, Path(folder), args.call)
+        bench = Bench(args.rounds, args.images, Path(folder), args.call, args.inputs)
         written = bench.run({"task": "write", "folder": folder, "images": args.images})
         print(f"{args.images} images of 512 x 512, {written['kib']:.0f} KiB each as PNG")
         for case in args.case:
@@ -78,7 +81,7 @@ def main() -> int:
 
 def throughput(bench: Bench) -> None:
     """Scores and maps of all images, the cheap detector."""
-    for inputs in ("arrays", "paths"):
+    for inputs in bench.inputs:
         for call in bench.calls:
             for detector in ("score_and_map", "a method each"):
                 compared(bench, inputs, call, detector)
@@ -86,7 +89,7 @@ def throughput(bench: Bench) -> None:
 
 def model(bench: Bench) -> None:
     """The same with a model of pyimgano's."""
-    for inputs in ("arrays", "paths"):
+    for inputs in bench.inputs:
         compared(bench, inputs, "infer", "vision_pixel_mad_map")
 
 
@@ -95,6 +98,8 @@ def compared(bench: Bench, inputs: str, call: str, detector: str) -> None:
     task |= {"folder": f"{bench.folder}", "images": bench.images}
     tasks = {"ours": task | {"contender": "ours", "batch": None}}
     tasks |= {name: task | {"contender": "host", "batch": batch} for name, batch in HOST.items()}
+    if inputs == "arrays":
+        tasks["no wrapper"] = task | {"contender": "detector", "batch": 16}
     rows = bench.interleaved(tasks)
     print(f"\n{call}, {inputs}, {detector}; ratios: the host's seconds, ours being 1, in brackets the extremes\n")
     header("", "images a second", "seconds", "ratio", "CPU seconds", "ratio", "user seconds", "ratio", "peak MiB")
@@ -114,7 +119,7 @@ def memory(bench: Bench) -> None:
     contenders = {"ours": None, "host": None, "host, batch_size=16": 16}
     print("\nPeak MiB of infer_iter with maps, one run each\n")
     header("", *(f"{images} images" for images in LONG))
-    for inputs in ("paths", "arrays"):
+    for inputs in bench.inputs:
         for name, batch in contenders.items():
             whole = task | {"inputs": inputs, "contender": name[:4], "batch": batch}
             longest = 1000 if name == "host" else max(LONG)

@@ -92,15 +92,23 @@ def run(
         _check_finite("score", found, names)
         if own is None:
             continue
-        own = [_checked(one, image, name, own_size=own_size) for one, image, name in zip(own, same, names, strict=True)]
-        for index, one in zip(indices, own if keep is None else kept(own, keep=keep), strict=True):
+        shapes = [one.shape for one in own]
+        if own_size:
+            own = [_sized(one, image, name) for one, image, name in zip(own, same, names, strict=True)]
+        found_maps = iter(own) if keep is None else kept(own, keep=keep)
+        for index, one, shape in zip(indices, found_maps, shapes, strict=True):
+            if one.shape == shape:  # not checked yet: a copy is in the processor's cache now
+                _check_finite("map", one, [images.names[index]])
             maps[index] = one
     return scores, maps
 
 
-def _checked(one: NDArray[np.float32], image: Any, name: str, *, own_size: bool) -> NDArray[np.float32]:
+def _sized(one: NDArray[np.float32], image: Any, name: str) -> NDArray[np.float32]:
+    """Return a map at its image's size; files that the detector reads itself have the map's."""
+    if not isinstance(image, np.ndarray) or one.shape == image.shape[:2]:
+        return one
     _check_finite("map", one, [name])
-    return resized(one, image.shape[:2]) if own_size and isinstance(image, np.ndarray) else one
+    return resized(one, image.shape[:2])
 
 
 def _by_size(images: Sequence[Any]) -> list[list[int]]:

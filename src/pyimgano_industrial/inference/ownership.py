@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import weakref
 from collections import defaultdict
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
@@ -18,14 +19,15 @@ from numpy.typing import NDArray
 Keep = Literal["each", "together"]
 
 
-def kept(maps: list[NDArray[np.float32]], *, keep: Keep) -> list[NDArray[np.float32]]:
-    """Return maps that nobody else can change; those that somebody else refers to are copied.
+def kept(maps: list[NDArray[np.float32]], *, keep: Keep) -> Iterator[NDArray[np.float32]]:
+    """Yield maps that nobody else can change; those that somebody else refers to are copied.
 
     maps: the caller's only reference to them. keep: "each": none may hold the memory of another; "together": all live
     as long as one does, so they may be the parts of one array.
     """
     free = _free(maps, keep)
-    return [one if index in free else one.copy() for index, one in enumerate(maps)]
+    for index, one in enumerate(maps):
+        yield one if index in free else one.copy()
 
 
 def _free(maps: list[NDArray[np.float32]], keep: Keep) -> set[int]:
