@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -169,3 +171,17 @@ def test_a_tiled_detector_looks_at_a_region_too() -> None:
 def test_rois_pickle_unless_they_are_a_function() -> None:
     region = pickle.loads(pickle.dumps(Rois(BOX))).region("a", (8, 10))
     assert region.rows(0, 8).sum() == 16
+
+
+def test_several_threads_may_share_one_detector_whose_images_have_regions_of_their_own() -> None:
+    images = [image((row, 3, 100 + row)) for row in range(8)]
+    regions = {f"image {row}": (0, row, 10, row + 1) for row in range(8)}
+    detector = RegionDetector(Light(), roi=regions)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            for results in pool.map(lambda _: infer(detector, images, batch_size=1, threshold=50), range(40)):
+                assert [one.score for one in results] == [100 + row for row in range(8)]
+    finally:
+        sys.setswitchinterval(before)

@@ -42,13 +42,15 @@ class Rois:
         roi = self._of(name)
         if roi is None:
             return None
-        if self._last is None or self._last[0] is not roi or self._last[1] != shape:
+        last = self._last  # another thread may set its own meanwhile
+        if last is None or last[0] is not roi or last[1] != shape:
             loaded = load_mask(roi) if isinstance(roi, (str, Path)) else roi
             try:
-                self._last = roi, shape, Region(loaded, height=shape[0], width=shape[1])
+                last = roi, shape, Region(loaded, height=shape[0], width=shape[1])
             except RegionError as error:
                 raise RegionError(f"{error}; the image is {name}") from error
-        return self._last[2]
+        self._last = last
+        return last[2]
 
     def mask(self, name: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
         """Return the pixels (H, W) of one image that count, True inside its region."""
