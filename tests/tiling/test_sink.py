@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 import sys
 from pathlib import Path
 
@@ -173,3 +174,14 @@ def test_tiles_blend_into_a_file_as_into_memory(tmp_path: Path, suffix: str) -> 
             accumulator.add(tile, MAP[tile.y0 : tile.y1, tile.x0 : tile.x1])
         path = accumulator.finish()
     np.testing.assert_allclose(read(path), MAP, atol=1e-6)
+
+
+def test_a_large_map_in_memory_is_an_array_like_any_other() -> None:
+    """Above 32 MiB it lies in memory of small pages."""
+    sink, rows = ArraySink((4097, 2048)), np.arange(4097 * 2048, dtype=np.float32).reshape(4097, 2048)
+    sink.write(0, rows)
+    found = sink.finish()
+    found[0, 0] = 7
+    again = pickle.loads(pickle.dumps(found))
+    assert again[0, 0] == 7
+    np.testing.assert_array_equal(again[1:], rows[1:])

@@ -7,8 +7,9 @@ deviation is an eighth of the tile, as in nnU-Net (Isensee et al., Nature Method
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -19,7 +20,10 @@ from pyimgano_industrial.tiling.grid import Grid, Tile
 from pyimgano_industrial.tiling.sink import ArraySink, Sink
 
 Blend = Literal["max", "mean", "hann", "gaussian"]
+Part = tuple[int, int, int, int]  # y0, y1, x0, x1 in the image
+Slices = tuple[slice, slice]
 
+_KEPT = 16 * 2**20  # bytes of weights
 _SKEW = 16  # samples; rows that lie a power of two apart share few cache lines
 
 
@@ -76,6 +80,35 @@ class _Row:
     cover: NDArray[np.float32] | None
 
 
+class _Weights:
+    """The weights of a grid's tiles down and across; those of whole tiles are kept for tiles, and images, like them."""
+
+    def __init__(self, grid: Grid, blend: Blend) -> None:
+        self.down, self.across = (
+            [np.ones(min(tile, length - start), np.float32) for start in starts]
+            if blend == "max"  # then they only say what is covered
+            else axis_weights(starts, tile=tile, length=length, blend=blend)
+            for starts, tile, length in zip((grid.ys, grid.xs), grid.tile_size, (grid.height, grid.width), strict=True)
+        )
+        self._tiles: dict[tuple[int, int], NDArray[np.float32]] = {}
+
+    def of(self, tile: Tile) -> NDArray[np.float32] | None:
+        """Return the weights (h, w) of a tile, None where no other one lies and all are 1."""
+        down, across = self.down[tile.row], self.across[tile.column]
+        if down.min() == 1 and across.min() == 1:
+            return None
+        found = self._tiles.get((id(down), id(across)))
+        if found is None:
+            found = np.multiply.outer(down, across)
+            if (len(self._tiles) + 1) * found.nbytes > _KEPT:
+                self._tiles.clear()
+            self._tiles[id(down), id(across)] = found
+        return found
+
+
+_weights_of = lru_cache(maxsize=2)(_Weights)  # of the images of a line, which have one size, at two scales
+
+
 class Accumulator:
     """Merges the maps of a grid's tiles, given in its order; rows that no later tile reaches go to the sink at once.
 
@@ -89,20 +122,12 @@ class Accumulator:
         self._blend = check_blend(blend)
         self._sink = ArraySink((grid.height, grid.width)) if sink is None else sink
         self._fill = fill
-        self._wy, self._wx = (
-            [np.ones(min(tile, length - start), np.float32) for start in starts]
-            if blend == "max"  # then they only say what is covered
-            else axis_weights(starts, tile=tile, length=length, blend=blend)
-            for starts, tile, length in zip((grid.ys, grid.xs), grid.tile_size, (grid.height, grid.width), strict=True)
-        )
-        self._zeroed = self._sink.merged is not None
+        self._weights = _weights_of(grid, self._blend)
+        self._wy, self._wx = self._weights.down, self._weights.across
         self._ring = _ring(grid) if self._sink.merged is None else self._sink.merged
-        self._opened = 0  # the image's rows before this one have, or had, a place in the ring
         self._expected = iter(grid)
         self._run: list[int] = []  # columns of this row of tiles
         self._rows: list[_Row] = []  # the rows of tiles that reach into the ring
-        self._weights = np.empty((0, 0), np.float32)  # of the last tile merged, and the two vectors that it is made of
-        self._made_of: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
 
     def add(self, tile: Tile, tile_map: NDArray[np.float32]) -> None:
         """Merge the map of the grid's next tile.
@@ -116,17 +141,15 @@ class Accumulator:
                 f"the map of a tile must be (h, w) of at least {tile.height} x {tile.width}; "
                 f"got shape {tile_map.shape} for {tile}"
             )
-        values = tile_map[: tile.height, : tile.width].astype(np.float32, copy=False)
-        if self._blend == "max":
-            self._merge_largest(tile, values)
-        else:
-            self._merge_weighted(tile, values)
+        self._merge(tile, tile_map[: tile.height, : tile.width].astype(np.float32, copy=False))
         self._run.append(tile.column)
         self._end_tile(tile)
 
     def skip(self, tile: Tile) -> None:
         """Pass over the grid's next tile, which was not run: its pixels count from the tiles over them that were."""
         self._begin_tile(tile)
+        for _, place in self._placed(tile, [self._first(tile)]):
+            self._ring[place] = -np.inf if self._blend == "max" else 0
         self._end_tile(tile)
 
     def finish(self) -> Any:
@@ -136,38 +159,47 @@ class Accumulator:
             raise ValueError(f"every tile must be added or skipped before finish; the next is {missing}")
         return self._sink.finish()
 
-    def _merge_weighted(self, tile: Tile, values: NDArray[np.float32]) -> None:
+    def _merge(self, tile: Tile, values: NDArray[np.float32]) -> None:
+        """Store the tile where it is the first, so that nothing is to be cleared before; merge it where others lie."""
         import cv2
 
-        weights = self._tile_weights(self._wy[tile.row], self._wx[tile.column])
-        for rows, place in self._places(tile.y0, tile.y1):
-            cv2.accumulateProduct(values[rows], weights[rows], self._ring[place, tile.x0 : tile.x1])
+        weights = None if self._blend == "max" else self._weights.of(tile)
+        for here, place in self._placed(tile, self._reached(tile)):
+            if weights is None:
+                cv2.max(self._ring[place], values[here], self._ring[place])
+            else:
+                cv2.accumulateProduct(values[here], weights[here], self._ring[place])
+        for here, place in self._placed(tile, [self._first(tile)]):
+            if weights is None:
+                self._ring[place] = values[here]
+            else:
+                cv2.multiply(values[here], weights[here], self._ring[place])
 
-    def _merge_largest(self, tile: Tile, values: NDArray[np.float32]) -> None:
-        import cv2
+    def _first(self, tile: Tile) -> Part:
+        """Return the part of a tile that no earlier one reaches."""
+        above = self._grid.ys[tile.row - 1] + self._grid.tile_size[0] if tile.row else 0
+        before = self._grid.xs[tile.column - 1] + self._grid.tile_size[1] if tile.column else 0
+        return max(tile.y0, above), tile.y1, max(tile.x0, before), tile.x1
 
-        for rows, place in self._places(tile.y0, tile.y1):
-            region = self._ring[place, tile.x0 : tile.x1]
-            cv2.max(region, values[rows], region)
+    def _reached(self, tile: Tile) -> list[Part]:
+        """Return the parts of a tile that earlier ones reach: above, over its whole width, and then at the left."""
+        y0, _, x0, _ = self._first(tile)
+        return [(tile.y0, y0, tile.x0, tile.x1), (y0, tile.y1, tile.x0, x0)]
 
-    def _tile_weights(self, wy: NDArray[np.float32], wx: NDArray[np.float32]) -> NDArray[np.float32]:
-        if self._made_of is None or self._made_of[0] is not wy or self._made_of[1] is not wx:
-            if self._weights.shape != (len(wy), len(wx)):
-                self._weights = np.empty((len(wy), len(wx)), np.float32)
-            np.multiply.outer(wy, wx, out=self._weights)
-            self._made_of = wy, wx
-        return self._weights
+    def _placed(self, tile: Tile, parts: Sequence[Part]) -> Iterator[tuple[Slices, Slices]]:
+        """Yield where parts lie in their tile and in the ring; those without pixels lie nowhere."""
+        for y0, y1, x0, x1 in parts:
+            if y0 < y1 and x0 < x1:
+                columns = slice(x0 - tile.x0, x1 - tile.x0)
+                for rows, place in self._places(y0, y1):
+                    down = slice(rows.start + y0 - tile.y0, rows.stop + y0 - tile.y0)
+                    yield (down, columns), (place, slice(x0, x1))
 
     def _begin_tile(self, tile: Tile) -> None:
-        """Hold that it is the next one, and give the rows that it is the first to reach a place in the ring."""
+        """Hold that it is the next one."""
         expected = next(self._expected, None)
         if tile != expected:
             raise ValueError(f"tiles must come in the grid's order, each once; expected {expected}, got {tile}")
-        if tile.y1 > self._opened:
-            for _, place in self._places(self._opened, tile.y1):
-                if self._blend == "max" or not self._zeroed:
-                    self._ring[place] = -np.inf if self._blend == "max" else 0
-            self._opened = tile.y1
 
     def _end_tile(self, tile: Tile) -> None:
         """At the end of a row of tiles, hand over the rows above the next one."""

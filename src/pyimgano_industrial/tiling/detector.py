@@ -199,6 +199,20 @@ class TiledDetector:
     def contamination(self, share: float | None) -> None:
         self._contamination = share
 
+    @property
+    def more_than_its_detector(self) -> bool:
+        """Whether scores need more than `detector`: those of other positions, or what is normal at a place or scale."""
+        return self.fit_mode == "position" or self._levels is not None
+
+    def restore(self, fitted: TiledDetector) -> None:
+        """Take over what another tiled detector was fitted to; raises TilingError where its tiles lie elsewhere."""
+        for name in ("tile_size", "stride", "scales", "fit_mode"):
+            own, theirs = getattr(self, name), getattr(fitted, name)
+            if own != theirs:
+                raise TilingError(f"{name} must be {theirs!r}, as it was when the detector was fitted; got {own!r}")
+        kept = ("detector", "decision_scores_", "threshold_", "scored_", "source_", "_detectors", "_levels", "_fitted")
+        vars(self).update({name: value for name, value in vars(fitted).items() if name in kept})
+
     def _another(self) -> Any:
         return copied(self.detector) if self.factory is None else self.factory()
 

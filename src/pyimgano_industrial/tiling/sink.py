@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import shutil
 import uuid
 from abc import ABC, abstractmethod
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from pyimgano_industrial.core.errors import UnknownNameError, closest
 from pyimgano_industrial.core.extras import require
 
+_LARGE = 32 * 2**20  # bytes; what is freed up to this size glibc keeps for the next array
 _ZARR_CHUNK = (256, 1024)  # rows, columns: 1 MiB
 _TIFF_STRIP = 64  # rows
 _CLASSIC_TIFF = 2**32 - 2**20  # bytes that 32-bit offsets reach, headers left out
@@ -23,8 +25,8 @@ _CLASSIC_TIFF = 2**32 - 2**20  # bytes that 32-bit offsets reach, headers left o
 class Sink(Protocol):
     """What takes the rows of a map, from the top down, each once.
 
-    merged: the map itself, (H, W) float32 of zeros at first, where it is in memory: rows are merged there and then
-    written where they lie. None for others.
+    merged: the map itself, (H, W) float32, where it is in memory: rows are merged there and then written where they
+    lie. None for others.
     """
 
     merged: NDArray[np.float32] | None
@@ -60,7 +62,7 @@ class ArraySink:
     """Keeps the map in memory; `finish` returns it: (H, W) float32."""
 
     def __init__(self, shape: tuple[int, int]) -> None:
-        self.merged: NDArray[np.float32] | None = np.zeros(shape, np.float32)
+        self.merged: NDArray[np.float32] | None = _room(shape)
         self._rows = self.merged
         self._order = _Order(shape)
 
@@ -252,6 +254,19 @@ class _Order:
     def check_end(self) -> None:
         if self._next != self._shape[0]:
             raise ValueError(f"all {self._shape[0]} rows must be written before finish; got {self._next}")
+
+
+def _room(shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Return an array (H, W) whose pixels nobody has set: a large one in memory of small pages.
+
+    numpy asks for huge pages. Those cost up to a second for 256 MiB on a virtual machine that gives its free memory,
+    whole huge pages of it, back to the host. A map below `_LARGE` lies in memory that was in use before, see there.
+    """
+    size = 4 * shape[0] * shape[1]
+    if size <= _LARGE or not hasattr(mmap, "MAP_ANONYMOUS"):  # Windows has small pages anyway
+        return np.empty(shape, np.float32)
+    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    return np.frombuffer(memory, np.float32).reshape(shape)
 
 
 def _remove(path: Path) -> None:
