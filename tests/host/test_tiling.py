@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import warnings
 from pathlib import Path
 
@@ -109,41 +110,101 @@ def test_scales_and_flat_tiles_are_flags(mvtec: Path, tmp_path: Path) -> None:
     assert report["results"]["auroc"] == 1.0
 
 
-def test_the_workbench_tiles_and_its_infer_config_reloads(mvtec: Path, tmp_path: Path) -> None:
-    """A model fitted on tiles keeps its checkpoint, its tiling and its threshold through infer_config.json."""
-    tiling = {"tile_size": 32, "stride": 24, "map_reduce": "hann", "score_reduce": "max"}
+def trained(mvtec: Path, folder: Path, model: str, tiling: dict, *, check: bool = True) -> subprocess.CompletedProcess:
     config = {
         "recipe": "industrial-adapt",
         "dataset": {
             "name": "industrial_folder", "root": str(mvtec), "category": "bolt", "resize": [60, 80],
             "input_mode": "paths",
         },
-        "model": {"name": "vision_knn"},
+        "model": {"name": model},
         "adaptation": {"tiling": tiling, "save_maps": False},
         "training": {"enabled": True},
-        "output": {"save_run": True, "output_dir": str(tmp_path / "run")},
+        "output": {"save_run": True, "output_dir": str(folder / "run")},
     }  # fmt: skip
-    (tmp_path / "train.json").write_text(json.dumps(config), encoding="utf-8")
-    run(script("pyimgano-train"), "--config", "train.json", "--export-infer-config", cwd=tmp_path)
-    exported = tmp_path / "run" / "artifacts" / "infer_config.json"
-    payload = exported.read_text(encoding="utf-8")
-    assert json.loads(payload)["adaptation"]["tiling"]["tile_size"] == 32
-    assert (
-        json.loads(payload)["threshold_provenance"]["quantile"] == 0.9
-    )  # the model's contamination, through the tiling
-    run(
-        script("pyimgano-infer"), "--infer-config", str(exported), "--input", str(mvtec / "bolt" / "test"),
-        "--save-jsonl", "out.jsonl", cwd=tmp_path,
+    (folder / "train.json").write_text(json.dumps(config), encoding="utf-8")
+    return run(
+        script("pyimgano-train"), "--config", "train.json", "--export-infer-config", cwd=folder, check=check
     )  # fmt: skip
-    records = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
-    scored = {Path(record["input"]).as_posix(): record["score"] for record in records}
-    trained = [
-        json.loads(line)
-        for line in next((tmp_path / "run").rglob("per_image.jsonl")).read_text(encoding="utf-8").splitlines()
-    ]
-    assert len(trained) == len(scored) > 0
-    for record in trained:
-        assert scored[Path(record["input"]).as_posix()] == pytest.approx(record["score"], rel=1e-5)
+
+
+def scores(file: Path) -> dict[str, float]:
+    records = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    return {Path(record["input"]).as_posix(): record["score"] for record in records}
+
+
+HOSTS_KEYS = {"tile_size": 32, "stride": 24, "map_reduce": "hann", "score_reduce": "max"}
+
+
+@pytest.mark.parametrize(
+    ("model", "own"),
+    [
+        ("vision_knn", {}),
+        ("vision_knn", {"scales": [1, 0.5], "batch_size": 3, "score_quantile": 0.9, "score_reduce": "quantile"}),
+        ("vision_pixel_mad_map", {"fit_mode": "position", "skip_flat": 0.1, "max_fit_tiles": 500}),
+        ("vision_pixel_mad_map", {"fit_mode": "position", "score_from": "map", "roi": [0, 0, 70, 60]}),
+    ],
+)
+def test_the_workbench_tiles_and_its_infer_config_reloads(mvtec: Path, tmp_path: Path, model: str, own: dict) -> None:
+    """What is fitted keeps its checkpoint, its tiling and its threshold, through infer_config.json and the run."""
+    trained(mvtec, tmp_path, model, HOSTS_KEYS | own)
+    exported = tmp_path / "run" / "artifacts" / "infer_config.json"
+    payload = json.loads(exported.read_text(encoding="utf-8"))
+    assert payload["adaptation"]["tiling"] == HOSTS_KEYS | {"score_topk": 0.1} | own
+    assert payload["threshold_provenance"]["quantile"] == 0.9  # the model's contamination, through the tiling
+    run(script("pyimgano-validate-infer-config"), str(exported), cwd=tmp_path)
+    expected = scores(next((tmp_path / "run").rglob("per_image.jsonl")))
+    assert len(expected) > 0
+    for source in (("--infer-config", str(exported)), ("--from-run", str(tmp_path / "run"))):
+        files = ("--input", str(mvtec / "bolt" / "test"), "--save-jsonl", "out.jsonl")
+        run(script("pyimgano-infer"), *source, *files, cwd=tmp_path)
+        assert scores(tmp_path / "out.jsonl") == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_fit_mode_of_the_workbench_decides_what_is_fitted(mvtec: Path, tmp_path: Path) -> None:
+    found = {}
+    for fit in ("whole", "position"):
+        (tmp_path / fit).mkdir()
+        trained(mvtec, tmp_path / fit, "vision_pixel_mad_map", HOSTS_KEYS | {"fit_mode": fit})
+        found[fit] = scores(next((tmp_path / fit / "run").rglob("per_image.jsonl")))
+    split = [[s for name, s in found["position"].items() if ("spot" in name) == bad] for bad in (False, True)]
+    assert max(split[0]) < min(split[1])
+    assert found["whole"] != found["position"]
+
+
+def test_a_wrong_key_of_infer_config_is_told(mvtec: Path, tmp_path: Path) -> None:
+    section = HOSTS_KEYS | {"batchsize": 4}
+    payload = {"schema_version": 1, "model": {"name": "vision_knn"}, "adaptation": {"tiling": section}}
+    (tmp_path / "infer_config.json").write_text(json.dumps(payload), encoding="utf-8")
+    told = "unknown key 'batchsize' in adaptation.tiling; did you mean 'batch_size'?"
+    for command in (
+        ("pyimgano-validate-infer-config", "infer_config.json", "--no-check-files"),
+        ("pyimgano-infer", "--infer-config", "infer_config.json", "--input", str(mvtec / "bolt" / "test")),
+    ):
+        done = run(script(command[0]), *command[1:], cwd=tmp_path, check=False)
+        assert done.returncode != 0
+        assert told in " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("own", "told"),
+    [
+        (
+            {"fit_mod": "tiles"},
+            "unknown key 'fit_mod' in adaptation.tiling; did you mean 'fit_mode'? Known: batch_size",
+        ),
+        ({"fit_mode": "tile"}, "fit_mode must be one of tiles, position, whole; got 'tile'"),
+        ({"batch_size": "4"}, "adaptation.tiling.batch_size must be a whole number; got '4'"),
+        ({"scales": 0.5}, "adaptation.tiling.scales must be a list of numbers, such as [1, 0.5]; got 0.5"),
+        ({"stride": 40}, "stride must be in 1..32 (the tile size); got 40"),
+        ({"tile_size": None, "scales": [0.5]}, "adaptation.tiling.tile_size must be given beside scales; got none"),
+    ],
+)
+def test_a_wrong_key_of_the_workbench_is_told(mvtec: Path, tmp_path: Path, own: dict, told: str) -> None:
+    done = trained(mvtec, tmp_path, "vision_knn", HOSTS_KEYS | own, check=False)
+    assert done.returncode == 2
+    assert told in " ".join(done.stderr.split())
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("fit", ["tiles", "position"])

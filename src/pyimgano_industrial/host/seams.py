@@ -35,6 +35,12 @@ _TAKES_BGR = (
     "features.lbp", "features.patch_stats", "features.structural", "models.phase_corr_map", "models.ssim",
     "models.ssim_map", "models.ssim_struct", "models.template_ncc_map",
 )  # fmt: skip
+# Where pyimgano-train reads how to tile, does it, and writes what pyimgano-infer reads.
+_TRAINING = (
+    "inference.validate_infer_config", "services.infer_context_service", "services.workbench_service",
+    "training.checkpointing", "workbench.adaptation_runtime", "workbench.checkpoint_restore",
+    "workbench.config_adaptation_section_parser",
+)  # fmt: skip
 
 SEAMS: tuple[Seam, ...] = (
     Seam("models", "pyimgano.models", "models", "the plugins' models in the registry"),
@@ -52,7 +58,7 @@ SEAMS: tuple[Seam, ...] = (
     Seam("train thresholds", "pyimgano.workbench.calibration", "workbench_thresholds", "promises in pyimgano-train"),
     Seam("maps", "pyimgano.pipelines.mvtec_visa", "maps", "pixel metrics on images of mixed sizes"),
     Seam("workbench", "pyimgano.workbench.dataset_loader", "workbench", "calibration images for pyimgano-train"),
-    Seam("tiled training", "pyimgano.workbench.adaptation_runtime", "workbench", "one fit of tiles in pyimgano-train"),
+    *(Seam("tiled training", f"pyimgano.{name}", "tiled_training", "all keys in pyimgano-train") for name in _TRAINING),
     Seam("tiling", "pyimgano.inference.tiling", "tiling", "TiledDetector: one pass, no seams, fitted on tiles"),
     Seam("one pass", "pyimgano.inference.runtime_adapter", "inference", "scores and maps from any detector"),
     Seam("inference", "pyimgano.inference.api", "inference", "infer: mixed inputs, errors that name the image"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import wraps
 from types import ModuleType
@@ -10,7 +11,7 @@ from typing import Any
 
 from pyimgano_industrial.core.errors import IndustrialWarning
 from pyimgano_industrial.core.progress import TerminalProgress
-from pyimgano_industrial.host import calibration, inference_flags, regions, settings, tiling_flags
+from pyimgano_industrial.host import calibration, inference_flags, regions, settings, tiling_flags, tiling_keys
 from pyimgano_industrial.host.contract import expect
 from pyimgano_industrial.tiling.detector import TiledDetector
 
@@ -34,7 +35,8 @@ class Maker:
         return create_model(*self.args, **self.kwargs)
 
 
-_made: tuple[Any, Maker] | None = None  # what pyimgano-infer made last
+_made: tuple[Any, Maker] | None = None  # what a command made last
+_restored: tuple[Any, TiledDetector] | None = None  # a model, and the tiled detector that its checkpoint holds
 
 
 def apply(host: ModuleType) -> None:
@@ -42,7 +44,7 @@ def apply(host: ModuleType) -> None:
     if host.__name__ == "pyimgano.services.infer_wrapper_service":
         _tile_inference(host)
     elif host.__name__ == "pyimgano.infer_cli":
-        _remember(host)
+        remember(host)
     else:
         _tile_benchmark(host)
 
@@ -59,7 +61,7 @@ def _tile_benchmark(host: ModuleType) -> None:
         if not settings.tiling:
             return detector
         # Those that take the threshold from elsewhere need none of the detector's own, which costs folds of fitting.
-        needs_none = (pixels or calibration.has_validation()) and not _standardises()
+        needs_none = (pixels or calibration.has_validation()) and not standardises(settings.tiling)
         return _tiled(detector, Maker(args, kwargs), {"calibration": "none"} if needs_none else {})
 
     @wraps(report)
@@ -72,13 +74,13 @@ def _tile_benchmark(host: ModuleType) -> None:
     setattr(host, _REPORTS[host.__name__], with_tiling)
 
 
-def _standardises() -> bool:
+def standardises(options: Mapping[str, Any]) -> bool:
     """Return whether scores are measured by normal ones of their position or scale, which calibration finds."""
-    return settings.tiling.get("fit_mode") == "position" or len(settings.tiling.get("scales", (1.0,))) > 1
+    return options.get("fit_mode") == "position" or len(options.get("scales", (1.0,))) > 1
 
 
-def _remember(host: ModuleType) -> None:
-    """Keep how pyimgano-infer made its model, for the tiled detector that the host wraps round it later."""
+def remember(host: ModuleType) -> None:
+    """Keep how a command made its model, for the tiled detector that the host wraps round it later."""
     create = expect(host, "create_model")
 
     @wraps(create)
@@ -91,9 +93,33 @@ def _remember(host: ModuleType) -> None:
     host.create_model = create_model  # type: ignore[attr-defined]  # the host's module attribute
 
 
+def keep(detector: Any, fitted: TiledDetector) -> None:
+    """Keep what a model's checkpoint holds for the tiled detector that the host wraps round the model later."""
+    global _restored
+    _restored = detector, fitted
+
+
+def tiled(detector: Any, options: Mapping[str, Any]) -> TiledDetector:
+    """Return a model that a command has made, tiled; what its checkpoint held is taken over."""
+    maker = _made[1] if _made is not None and _made[0] is detector else None
+    made = _tiled(detector, maker, options)
+    if _restored is not None and _restored[0] is detector:
+        made.restore(_restored[1])
+    return made
+
+
 def _tile_inference(host: ModuleType) -> None:
-    """Give our own flags to the tiled detector that pyimgano-infer makes from the host's flags."""
+    """Give our flags and keys of a configuration to the tiled detector that pyimgano-infer makes of the host's."""
     wrap = expect(host, "_wrap_with_tiling", "detector", "tiling", "threshold", "u16_max")
+    resolve = expect(host, "_resolve_tiling_options", "request")
+    configured: dict[str, Any] = {}  # our keys of the configuration, where the tiling comes from one
+
+    @wraps(resolve)
+    def _resolve_tiling_options(request: Any) -> Any:
+        own = tiling_keys.given(request.tiling_payload or {})
+        configured.clear()
+        configured.update(tiling_keys.keywords(own) if request.tile_size is None else {})
+        return resolve(request)
 
     @wraps(wrap)
     def _wrap_with_tiling(detector: Any, *, tiling: Any, threshold: float | None, u16_max: int | None) -> Any:
@@ -110,16 +136,16 @@ def _tile_inference(host: ModuleType) -> None:
             "map_reduce": tiling.tile_map_reduce,
             "u16_max": u16_max,
         }
-        maker = _made[1] if _made is not None and _made[0] is detector else None
-        tiled = _tiled(detector, maker, hosts)
+        made = tiled(detector, hosts | configured)
         if threshold is not None:
-            tiled.threshold_ = threshold
-        return tiled
+            made.threshold_ = threshold
+        return made
 
+    host._resolve_tiling_options = _resolve_tiling_options  # type: ignore[attr-defined]  # the host's module attribute
     host._wrap_with_tiling = _wrap_with_tiling  # type: ignore[attr-defined]  # the host's module attribute
 
 
-def _tiled(detector: Any, maker: Maker | None, options: dict[str, Any]) -> TiledDetector:
+def _tiled(detector: Any, maker: Maker | None, options: Mapping[str, Any]) -> TiledDetector:
     chosen = {**options, **settings.tiling, **regions.for_tiles()}
     if maker is not None and chosen.get("fit_mode", "tiles") == "tiles":
         _check_fit(maker)

@@ -12,29 +12,6 @@ from pyimgano_industrial.host.contract import expect, rebind
 
 
 def apply(host: ModuleType) -> None:
-    """Apply the part that belongs to the module."""
-    if host.__name__ == "pyimgano.workbench.adaptation_runtime":
-        _tile(host)
-    else:
-        _split(host)
-
-
-def _tile(host: ModuleType) -> None:
-    """Fit a tiled detector once: the workbench keeps images back for its own calibration."""
-    original = expect(host, "apply_tiling", "detector", "tiling")
-
-    @wraps(original)
-    def apply_tiling(detector: Any, tiling: Any) -> Any:
-        tiled = original(detector, tiling)
-        if tiled is not detector:
-            tiled.calibration = "none"
-        return tiled
-
-    host.apply_tiling = apply_tiling  # type: ignore[attr-defined]  # the host's module attribute
-    rebind("apply_tiling", original, apply_tiling)
-
-
-def _split(host: ModuleType) -> None:
     """Put the validation images into the split that the workbench trains and calibrates on."""
     load = expect(host, "load_workbench_split", "config", "category", "load_masks")
 
