@@ -37,6 +37,7 @@ class Bench:
     strides: Sequence[int]
     blends: Sequence[str]
     warm: bool = False
+    network: int = 15  # rounds of the case network, which alternate in one process
     found: list[Row] = field(default_factory=list)
 
     def interleaved(self, tasks: dict[str, Row]) -> dict[str, list[Row]]:
@@ -115,20 +116,23 @@ def network(bench: Bench) -> None:
     if not (Path(os.environ.get("PYIMGANO_INDUSTRIAL_SHARED", "")) / "tools" / "patch_memory.py").is_file():
         print("Not measured: PYIMGANO_INDUSTRIAL_SHARED names no folder with tools/patch_memory.py.")
         return
-    size = {"task": "network", "height": 1536, "width": 2048, "tile": TILE, "stride": 384}
-    rows = bench.interleaved(
-        {
-            "ours, score from map": size | {"contender": "ours", "score_from": "map"},
-            "ours, score from tiles": size | {"contender": "ours", "score_from": "tiles"},
-            "host": size | {"contender": "host", "score_from": "tiles"},
-        }
-    )
-    header("contender", "seconds", "CPU seconds", "in the detector", "overhead", "detector on bare tiles", "ratio")
-    for name, runs in rows.items():
-        line(name, runs, lambda found: [
-            *seconds(found), f"{median(found, 'inside'):.2f}",
-            f"{100 * statistics.median(row['cpu'] / row['inside'] - 1 for row in found):.1f} %",
-            f"{median(found, 'alone'):.2f}", f"{ratio(found, rows['ours, score from map'], 'cpu'):.2f}",
+    task = {"task": "network", "height": 1536, "width": 2048, "tile": TILE, "stride": 384, "rounds": bench.network}
+    row = bench.run("network", task)
+    if "gap" in row:
+        print(f"Not measured: {row['gap']}")
+        return
+    rows: dict[str, list[Row]] = row["found"]
+    bare = rows["bare tiles"]
+    least = [one["maps"] / (one["scores"] + one["maps"]) for one in bare]
+    print(f"{row['tiles']} tiles; medians of {bench.network} rounds in one process, and the range of the middle half")
+    print(f"bare tiles: scores {median(bare, 'scores'):.3f} s, maps {median(bare, 'maps'):.3f} s; "
+          f"maps take {spread(least)} of both\n")  # fmt: skip
+    header("contender", "seconds", "CPU seconds", "in the detector", "overhead in %", "share of the host's CPU time")
+    for name in (name for name in rows if name != "bare tiles"):
+        line(name, rows[name], lambda found: [
+            *seconds(found), f"{median(found, 'inside'):.3f}",
+            spread([100 * (one["cpu"] / one["inside"] - 1) for one in found], digits=1),
+            spread([one["cpu"] / other["cpu"] for one, other in zip(found, rows["host"], strict=True)]),
         ])  # fmt: skip
 
 
@@ -186,6 +190,11 @@ def seconds(runs: Sequence[Row]) -> list[str]:
 
 def median(runs: Sequence[Row], key: str) -> float:
     return statistics.median(run[key] for run in runs)
+
+
+def spread(values: Sequence[float], *, digits: int = 3) -> str:
+    low, middle, high = statistics.quantiles(values, n=4)
+    return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 def ratio(runs: Sequence[Row], others: Sequence[Row], key: str) -> float:

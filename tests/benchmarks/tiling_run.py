@@ -44,12 +44,16 @@ def cheap(contender: str, side: int, tile: int, stride: int, blend: str, check: 
     return row | {"error": largest_error(found)} if check else row
 
 
-def network(contender: str, height: int, width: int, tile: int, stride: int, score_from: str) -> dict[str, Any]:
-    """The network of `tools/patch_memory.py`; `inside` are the CPU seconds spent in it, `alone` those for bare tiles.
+def network(height: int, width: int, tile: int, stride: int, rounds: int) -> dict[str, Any]:
+    """The network of `tools/patch_memory.py` behind each contender, in rounds that alternate.
 
+    `inside` are the CPU seconds spent in it; `scores` and `maps` those of its two methods on bare tiles, one at a time.
     In one thread, since those of onnxruntime spin where they wait, and that would count.
     """
+    import cv2
     import onnxruntime
+
+    cv2.setNumThreads(1)
 
     sys.path.insert(0, str(Path(os.environ["PYIMGANO_INDUSTRIAL_SHARED"]) / "tools"))
     patch_memory = importlib.import_module("patch_memory")
@@ -63,17 +67,29 @@ def network(contender: str, height: int, width: int, tile: int, stride: int, sco
     memory.fit(tiles[:8])
     timed = Timed(memory)
     grid: dict[str, Any] = {"tile": tile, "stride": stride, "blend": "hann", "detector": timed}
-    _, run = contenders.host(**grid) if contender == "host" else contenders.ours(**grid, score_from=score_from)
-    run(image[:tile, :tile])  # what a first call costs is not measured
-    timed.seconds = 0.0
-    started, used = time.perf_counter(), time.process_time()
-    run(image)
-    row = {"cpu": time.process_time() - used, "seconds": time.perf_counter() - started, "inside": timed.seconds}
-    timed.seconds = 0.0
-    if score_from == "tiles":
-        timed.decision_function(tiles)
-    timed.predict_anomaly_map(tiles)
-    return row | {"alone": timed.seconds, "tiles": len(tiles)}
+    runs = {
+        "ours, score from map": contenders.ours(**grid, score_from="map")[1],
+        "ours, score from tiles": contenders.ours(**grid, score_from="tiles")[1],
+        "host": contenders.host(**grid)[1],
+    }
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in (*runs, "bare tiles")}
+    for run in runs.values():
+        run(image[: tile + stride, : tile + stride])  # what a first call costs is not measured
+    for _ in range(rounds):
+        for name, run in runs.items():
+            timed.seconds = 0.0
+            started, used = time.perf_counter(), time.process_time()
+            run(image)
+            row = {"cpu": time.process_time() - used, "seconds": time.perf_counter() - started}
+            found[name].append(row | {"inside": timed.seconds})
+        bare = {}
+        for name, method in {"scores": timed.decision_function, "maps": timed.predict_anomaly_map}.items():
+            timed.seconds = 0.0
+            for one in tiles:
+                method([one])
+            bare[name] = timed.seconds
+        found["bare tiles"].append(bare)
+    return {"found": found, "tiles": len(tiles)}
 
 
 def disk(source: str, target: str, tile: int, stride: int, blend: str) -> dict[str, Any]:
@@ -111,7 +127,7 @@ def write(target: str, side: int, compression: str | None) -> dict[str, Any]:
 
 
 class Timed:
-    """A detector whose own CPU seconds are counted."""
+    """A detector whose own CPU seconds are counted: those of its thread, since maps are merged in another meanwhile."""
 
     def __init__(self, detector: Any) -> None:
         self._detector, self.seconds = detector, 0.0
@@ -123,9 +139,9 @@ class Timed:
         return self._count(self._detector.predict_anomaly_map, images)
 
     def _count(self, call: Any, images: Any) -> Any:
-        used = time.process_time()
+        used = time.thread_time()
         found = call(images)
-        self.seconds += time.process_time() - used
+        self.seconds += time.thread_time() - used
         return found
 
 
