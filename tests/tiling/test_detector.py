@@ -579,3 +579,19 @@ def test_no_warning_on_the_normal_way() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         tiled().fit([picture() for _ in range(5)]).predict([picture()])
+
+
+def test_what_was_fitted_is_taken_over_where_the_tiles_lie_alike() -> None:
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 200, (16, 24, 3), np.uint8) for _ in range(6)]
+    options = {"tile_size": 8, "fit_mode": "position", "calibration": "fitted"}
+    with pytest.warns(IndustrialWarning):
+        fitted = TiledDetector(detector=Position(), **options).fit(images)
+    assert fitted.more_than_its_detector
+    other = TiledDetector(detector=Position(), **options | {"batch_size": 2})
+    other.restore(fitted)
+    np.testing.assert_array_equal(other.decision_function(images), fitted.decision_function(images))
+    assert other.threshold_ == fitted.threshold_
+    with pytest.raises(TilingError, match=r"^stride must be 8, as it was when the detector was fitted; got 4$"):
+        TiledDetector(detector=Position(), **options | {"stride": 4}).restore(fitted)
+    assert not TiledDetector(detector=Position(), tile_size=8).more_than_its_detector
