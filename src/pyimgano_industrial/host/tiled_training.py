@@ -7,7 +7,7 @@ scores are measured by what is normal at their scale, the checkpoint keeps the t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, make_dataclass
+from dataclasses import make_dataclass
 from functools import wraps
 from pathlib import Path
 from types import ModuleType
@@ -130,7 +130,9 @@ def _restore(host: ModuleType) -> None:
         from pyimgano.models.serialization import load_model
 
         fitted, tiled = load_model(path), _tiled_in(detector)
-        if tiled is None:
+        if not fitted.more_than_its_detector:
+            load(detector, checkpoint_path)  # the host takes the detector inside
+        elif tiled is None:
             tiled_models.keep(detector, fitted)
         else:
             tiled.restore(fitted)
@@ -152,8 +154,7 @@ _PARTS = {
 
 def _own(tiling: Any) -> dict[str, Any]:
     """Return what a configuration says of our keys."""
-    named = {field.name: getattr(tiling, field.name) for field in fields(tiling) if field.name in tiling_keys.OURS}
-    return {key: value for key, value in named.items() if value is not None}
+    return {key: getattr(tiling, key) for key in tiling_keys.OURS if getattr(tiling, key, None) is not None}
 
 
 def _tiled_in(detector: Any) -> TiledDetector | None:
