@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pyimgano_industrial.core.errors import IndustrialError, UnknownNameError, closest
-from pyimgano_industrial.inference.rois import load_mask
+from pyimgano_industrial.inference.region_files import load_mask
 from pyimgano_industrial.tiling.detector import TiledDetector
 
 HOSTS = ("tile_size", "stride", "score_reduce", "score_topk", "map_reduce")
