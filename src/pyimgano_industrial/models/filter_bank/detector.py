@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -14,8 +16,9 @@ from pyimgano_industrial.core.errors import IndustrialError
 from pyimgano_industrial.core.images import read_rgb, to_uint8
 from pyimgano_industrial.core.regions import Region, Roi
 from pyimgano_industrial.core.tolerance import promised_threshold
-from pyimgano_industrial.models.filter_bank.level import Inside, Level, LevelFit, kept, total, usual_of
+from pyimgano_industrial.models.filter_bank.level import Inside, Level, LevelFit, kept, total
 from pyimgano_industrial.models.filter_bank.scores import Normal, tails
+from pyimgano_industrial.models.filter_bank.usual import Usual
 
 Image = NDArray[Any] | str | Path
 Mode = Literal["auto", "aligned", "texture"]
@@ -56,15 +59,14 @@ class FilterBank:
     contamination: share of normal images that may lie above `threshold_`
     roi:           region of interest: mask (H, W), box (x0, y0, x1, y1) or polygon [(x, y), ...]; only what it touches
                    is fitted and scored, outside the map is 0
-    folds:         `decision_scores_` (N,) and `threshold_` come from out-of-fold scores of the images that were fitted;
-                   they are cautious: the memory that is left has holes where the fold's own patches were, and new good
-                   images score lower
+    folds:         `decision_scores_` (N,) and `threshold_` come from out-of-fold scores of the images that were fitted
     seed:          the same images and seed give the same detector
 
     Images are (H, W), (H, W, 1) or (H, W, 3), uint8 RGB, uint16 or float in 0..1, or paths; of any sizes of at least 8
-    pixels a side. A map is 1 where a patch is as far from the good ones as good patches are on average. The score of an
-    image is how far its largest 0.1 %, 1 %, 10 % and 100 % of cells lie above those of normal images, in standard
-    deviations, on average: a small strong defect raises the first of them, a faint wide one the last.
+    pixels a side. A map is 1 where a patch is as far from the good ones as good patches are on average; in the aligned
+    mode, as good patches at that place are. The score of an image is how far its largest 0.1 %, 1 %, 10 % and 100 % of
+    cells lie above those of normal images, in standard deviations, on average: a small strong defect raises the first
+    of them, a faint wide one the last.
     Raises FilterBankError, a ValueError.
     """
 
@@ -147,9 +149,19 @@ class FilterBank:
                 without.get(fold, level).distances(grid.astype(np.float32))
                 for grid, fold in zip(fit.grids, fit.folds, strict=True)
             ]
-            levels.append(replace(level, usual=usual_of(distances, insides)))
-            found.append([levels[-1].anomaly(*one) for one in distances])
             fit.grids.clear()
+            each = [
+                Usual.of(one, kept(inside, one[0].shape), shape=fit.shape)
+                for one, inside in zip(distances, insides, strict=True)
+            ]
+            usual = reduce(add, each)
+            levels.append(replace(level, usual=usual.units()))
+            found.append(
+                [
+                    replace(level, usual=usual.without(own).units()).anomaly(*one)
+                    for one, own in zip(distances, each, strict=True)
+                ]
+            )
         return tuple(levels), [_averaged(of_image) for of_image in zip(*found, strict=True)]
 
     # Scoring.

@@ -36,6 +36,7 @@ def save(detector: FilterBank, path: Path) -> None:
             f"{number}.centre": level.whitening.centre,
             f"{number}.projection": level.whitening.projection,
             f"{number}.bank": level.bank,
+            f"{number}.usual": level.usual,
         }
         if level.places is not None:
             arrays |= {f"{number}.mean": level.places.mean, f"{number}.variance": level.places.variance}
@@ -43,7 +44,7 @@ def save(detector: FilterBank, path: Path) -> None:
         "format": _FORMAT,
         "options": {name: getattr(detector, name) for name in _OPTIONS},
         "fitted": {name: getattr(detector, name) for name in _FITTED},
-        "levels": [{"side": level.side, "usual": level.usual} for level in detector._levels],
+        "levels": [{"side": level.side} for level in detector._levels],
     }
     npz, text = _paths(path)
     npz.parent.mkdir(parents=True, exist_ok=True)
@@ -87,7 +88,7 @@ def _restored(told: dict[str, Any], arrays: dict[str, Any]) -> FilterBank:
             Whitening(arrays[f"{number}.centre"], arrays[f"{number}.projection"]),
             arrays[f"{number}.bank"],
             Places(arrays[f"{number}.mean"], arrays[f"{number}.variance"]) if f"{number}.mean" in arrays else None,
-            tuple(one["usual"]),
+            arrays[f"{number}.usual"],
         )
         for number, one in enumerate(told["levels"])
     )

@@ -17,22 +17,21 @@ Inside = NDArray[np.bool_]
 
 DIMENSIONS = 24
 _CANDIDATES = 5  # times as many patches as the memory keeps are offered to it
-_LEAST = 1e-6
+_UNMEASURED = np.ones((1, 1, 2), np.float32)
 
 
 @dataclass(frozen=True)
 class Level:
     """What was fitted for images worked on at `side` x `side` pixels.
 
-    usual: the mean distance to the memory, and the mean deviation from the place, of normal patches that were not
-    fitted: in these units maps of several levels can be averaged.
+    usual: (rows, columns, 2) or (1, 1, 1) float32, see `Usual`: in these units maps of several levels can be averaged.
     """
 
     side: int
     whitening: Whitening
     bank: Floats
     places: Places | None
-    usual: tuple[float, float] = (1.0, 1.0)
+    usual: Floats
 
     def grid(self, image: NDArray[np.uint8]) -> Floats:
         """Return the whitened descriptors (rows, columns, D) of an image (H, W, 3) uint8 RGB."""
@@ -45,18 +44,18 @@ class Level:
 
     def anomaly(self, texture: Floats, deviation: Floats | None) -> Floats:
         """Return what is anomalous, 1 for the usual patch; aligned: the geometric mean of both distances."""
-        unusual = texture / np.float32(self.usual[0])
-        if deviation is None:
-            return unusual
-        both: Floats = np.sqrt(unusual * deviation / np.float32(self.usual[1]))
-        return both
+        units = resampled(self.usual, (texture.shape[0], texture.shape[1]))
+        unusual: Floats = texture / units[..., 0]
+        if deviation is not None:
+            unusual = np.sqrt(unusual * deviation / units[..., 1])
+        return unusual
 
 
 class LevelFit:
     """Fits a level, and without the images of one fold.
 
-    The memory and the whitening are made once, from all images: without a fold, the memory is that of the others'
-    patches, and the sums of places are those of the others.
+    The whitening is made once, from all images. Without a fold, the memory is what is left of it, filled up with
+    patches of the other images as if the fold had never been seen, and the sums of places are those of the others.
     """
 
     def __init__(self, side: int, *, bank: int, seed: int, images: int) -> None:
@@ -103,20 +102,21 @@ class LevelFit:
         candidates, owners = np.concatenate(self._candidates), np.array(self._owners)
         self._candidates = []
         chosen = coreset(candidates, self.bank_size, seed=self.seed)
-        bank, of_fold = candidates[chosen], owners[chosen]
         whole = None if sums is None else total(sums.values())
-        level = Level(self.side, self.whitening, bank, None if whole is None else Places.of(whole))
-        without = {
-            fold: Level(
-                self.side,
-                self.whitening,
-                bank[of_fold != fold],
-                None if whole is None or sums is None else Places.of(whole.without(sums[fold])),
-            )
-            for fold in set(self.folds)
-            if (of_fold != fold).any()
-        }
+        level = self._level(candidates[chosen], whole)
+        without = {}
+        for fold in set(self.folds):
+            others = np.flatnonzero(owners != fold)
+            if not len(others):
+                continue
+            begun = np.flatnonzero(np.isin(others, chosen))
+            refilled = coreset(candidates[others], self.bank_size, seed=self.seed, begun=begun)
+            rest = None if whole is None or sums is None else whole.without(sums[fold])
+            without[fold] = self._level(candidates[others[refilled]], rest)
         return level, without
+
+    def _level(self, bank: Floats, sums: Sums | None) -> Level:
+        return Level(self.side, self.whitening, bank, None if sums is None else Places.of(sums), _UNMEASURED)
 
 
 def total(sums: Iterable[Sums]) -> Sums:
@@ -127,17 +127,6 @@ def total(sums: Iterable[Sums]) -> Sums:
         np.sum([one.squares for one in parts], axis=0),
         sum(one.count for one in parts),
     )
-
-
-def usual_of(found: Sequence[tuple[Floats, Floats | None]], inside: Sequence[Inside | None]) -> tuple[float, float]:
-    """Return the mean distance and the mean deviation of normal patches inside."""
-    textures = [texture[kept(one, texture.shape[:2])].mean() for (texture, _), one in zip(found, inside, strict=True)]
-    deviations = [
-        deviation[kept(one, deviation.shape[:2])].mean()
-        for (_, deviation), one in zip(found, inside, strict=True)
-        if deviation is not None
-    ]
-    return max(_LEAST, float(np.mean(textures))), max(_LEAST, float(np.mean(deviations))) if deviations else 1.0
 
 
 def kept(inside: Inside | None, shape: tuple[int, ...]) -> Inside:

@@ -39,22 +39,24 @@ class Whitening:
         return flat.reshape(*grid.shape[:-1], -1).astype(np.float32, copy=False)
 
 
-def coreset(patches: Floats, size: int, *, seed: int) -> NDArray[np.intp]:
+def coreset(patches: Floats, size: int, *, seed: int, begun: NDArray[np.intp] | None = None) -> NDArray[np.intp]:
     """Return the indices of `size` patches (N, D) such that every patch is near one: greedy k-centre.
 
+    begun: indices that are kept; the rest is chosen as if they had been chosen first.
     Source: Sener and Savarese, Active Learning for Convolutional Neural Networks, ICLR 2018, which PatchCore (Roth et
     al., CVPR 2022) took up for its memory.
     """
     if len(patches) <= size:
         return np.arange(len(patches))
+    if begun is None or not len(begun):
+        begun = np.array([np.random.default_rng(seed).integers(len(patches))])
     lengths = np.einsum("nd,nd->n", patches, patches)
-    chosen = np.empty(size, np.intp)
-    chosen[0] = np.random.default_rng(seed).integers(len(patches))
-    nearest = np.full(len(patches), np.inf, np.float32)
-    for number in range(1, size):
-        last = chosen[number - 1]
+    chosen = np.empty(max(size, len(begun)), np.intp)
+    chosen[: len(begun)] = begun
+    nearest = nearest_distance(patches, patches[begun]) ** 2
+    for number in range(len(begun), size):
+        chosen[number] = last = nearest.argmax()
         np.minimum(nearest, lengths - 2 * (patches @ patches[last]) + lengths[last], out=nearest)
-        chosen[number] = nearest.argmax()
     return chosen
 
 

@@ -11,8 +11,8 @@ from pyimgano_industrial.models.filter_bank.descriptors import resampled
 
 Floats = NDArray[np.float32]
 
-_SHARED = 0.3  # of the variance of all places, added to that of each: few images do not show a place's own
-_AROUND = 3  # cells along a side, over which variances are averaged
+SHARED = 0.3  # of what all places have in common goes into each: few images do not show a place's own
+AROUND = 3  # cells along a side, over which what is measured at a place is averaged
 
 
 @dataclass
@@ -62,9 +62,9 @@ class Places:
 
         mean = sums.total / max(1, sums.count)
         own = np.maximum(sums.squares / max(1, sums.count) - mean**2, 0)
-        around = cv2.blur(own.astype(np.float32), (_AROUND, _AROUND), borderType=cv2.BORDER_REFLECT).reshape(own.shape)
+        around = cv2.blur(own.astype(np.float32), (AROUND, AROUND), borderType=cv2.BORDER_REFLECT).reshape(own.shape)
         shared = own.mean(axis=(0, 1)) + 1e-6
-        return cls(mean.astype(np.float32), (around + _SHARED * shared).astype(np.float32))
+        return cls(mean.astype(np.float32), (around + SHARED * shared).astype(np.float32))
 
     def deviation(self, grid: Floats) -> Floats:
         """Return how far each cell lies from the mean of its place (rows, columns), in standard deviations."""
