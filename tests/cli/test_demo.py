@@ -72,7 +72,7 @@ def test_the_text_has_the_table_the_commands_and_the_next_step(done: subprocess.
     text = done.stderr
 
     assert text.count("$ pyimgano benchmark --dataset mvtec_") == 2
-    assert text.count("$ pyimgano infer --model vision_pixel_mad_map") == 2
+    assert text.count("$ pyimgano infer --model vision_industrial_filter_bank") == 2
     assert "data set    category  fit  test  image AUROC  pixel AUROC  pixel AP  AU-PRO  seconds" in text
     assert text.splitlines()[-1].strip().startswith("pyimgano-industrial demo --root DIR")
 

@@ -20,7 +20,6 @@ from pyimgano_industrial.models.filter_bank.place import Places, Sums
 from pyimgano_industrial.models.filter_bank.scores import Normal, tails
 from pyimgano_industrial.models.filter_bank.usual import Usual
 from pyimgano_industrial.testing import ModelContract
-from pyimgano_industrial.tiling import TiledDetector
 
 RNG = np.random.default_rng(0)
 SCENE = cv2.resize(RNG.uniform(40, 210, (12, 16, 3)), (160, 120), interpolation=cv2.INTER_CUBIC)
@@ -269,26 +268,6 @@ def test_an_edge_is_in_the_channel_of_its_orientation() -> None:
     edges = describe(upright, side=128)[16, 16, 6:14]
     assert edges.argmax() == 0
     assert describe(np.ascontiguousarray(upright.transpose(1, 0, 2)), side=128)[16, 16, 6:14].argmax() == 4
-
-
-# Tiles.
-
-
-@pytest.mark.parametrize("fit_mode", ["tiles", "position"])
-def test_in_tiles_it_finds_a_defect_that_is_too_small_for_the_whole_image(fit_mode: str) -> None:
-    def large(count: int, *, seed: int) -> list[np.ndarray]:
-        return [cv2.resize(one, (640, 480), interpolation=cv2.INTER_CUBIC) for one in aligned(count, seed=seed)]
-
-    tiled = TiledDetector(detector=FilterBank(), tile_size=160, stride=160, fit_mode=fit_mode, contamination=0.1)
-    tiled.fit(large(24, seed=1))
-    (good,) = large(1, seed=2)
-    bad = good.copy()
-    cv2.circle(bad, (431, 203), 4, (250, 250, 250), -1)
-    scores = tiled.decision_function([good, bad])
-    assert scores[0] <= tiled.threshold_ < scores[1]
-    y, x = np.unravel_index(tiled.predict_anomaly_map([bad])[0].argmax(), (480, 640))
-    assert abs(y - 203) <= 8
-    assert abs(x - 431) <= 8
 
 
 # Files and errors.

@@ -49,7 +49,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--root", type=Path, metavar="DIR", help="the folder of your data set")
     parser.add_argument("--dataset", metavar="NAME", help="its kind, for example industrial_folder")
     parser.add_argument("--category", metavar="NAME", help="the object or product in it")
-    parser.add_argument("--model", default="vision_pixel_mad_map", metavar="NAME", help="default: %(default)s")
+    parser.add_argument("--model", default="vision_industrial_filter_bank", metavar="NAME", help="default: %(default)s")
     parser.add_argument("--pictures", type=int, default=32, metavar="N", help="test images to infer (%(default)s)")
     parser.add_argument("--small", action="store_true", help="render 512 x 384 pixels and few images: a first look")
     command.finish(parser, json="print the numbers as JSON, the progress on stderr")

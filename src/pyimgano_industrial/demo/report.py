@@ -106,6 +106,6 @@ def _light_note(decided: Sequence[Decided]) -> list[str]:
     if not good or flagged / good <= expected:
         return []
     return [
-        f"  Under light that was not fitted, {flagged} of {good} good images look defective: this model compares grey",
-        "  values. It hurts every pooled metric above; fit such light, normalise it away, or keep it out.",
+        f"  Under light that was not fitted, {flagged} of {good} good images look defective: the model has never",
+        "  seen it. It hurts every pooled metric above; fit such light, normalise it away, or keep it out.",
     ]
