@@ -25,6 +25,7 @@ def test_json_holds_versions_plugins_rows_seams_and_extras() -> None:
     assert {extra["name"] for extra in report["extras"]} == {
         "anomalib",
         "clip",
+        "completion",
         "exports",
         "headless",
         "large",

@@ -36,7 +36,9 @@ def _parse(host: ModuleType) -> None:
     @wraps(parse)
     def _parse_tiling_config(a_map: Mapping[str, Any]) -> Any:
         config = parse(a_map)
-        own = tiling_keys.given(a_map.get("tiling") or {})
+        section = a_map.get("tiling") or {}
+        read = {key: getattr(config, key) for key in tiling_keys.HOSTS if section.get(key) is not None}
+        own = tiling_keys.given({**section, **read})  # the host reads numbers in quotes, too
         return wider(**vars(config), **own) if own else config
 
     host._parse_tiling_config = _parse_tiling_config  # type: ignore[attr-defined]  # the host's module attribute
