@@ -185,6 +185,10 @@ def test_a_run_without_counts_has_no_intervals_of_pixels_and_says_so(runs: Path,
     difference = compare([runs / "b", copy], draws=10).places["aupro@0.3", "bottle"].differences[1]
     assert (difference.value, difference.low) == (0, None)
     assert "evaluate it again" in difference.reason
+    (copy / RunFolder(copy).load().rows[0].folder / "counts.npz").write_bytes(b"")
+    found = compare([runs / "b", copy], draws=10)
+    assert any("counts.npz" in note for note in found.notes)
+    assert found.places["image_auroc", "bottle"].differences[1].low is not None
 
 
 def test_runs_that_differ_are_compared_with_a_note(runs: Path, tmp_path: Path) -> None:

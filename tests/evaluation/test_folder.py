@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pyimgano_industrial.evaluation.folder import RunFolder, RunFolderError, from_json, written
+from pyimgano_industrial.core.files import written
+from pyimgano_industrial.evaluation.folder import RunFolder, RunFolderError, from_json
 from pyimgano_industrial.evaluation.results import (
     Cell,
     Cost,
@@ -124,6 +125,17 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "results.json").write_text('{"settings": ')
     with pytest.raises(RunFolderError, match=r"cannot read .*results.json"):
         RunFolder(tmp_path).load()
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 torn off", b"no archive"])
+def test_damaged_arrays_are_named(content: bytes, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    row = folder.row(CELL)
+    (tmp_path / row.folder).mkdir(parents=True)
+    for name, load in (("curves.npz", folder.load_curves), ("counts.npz", folder.load_counts)):
+        (tmp_path / row.folder / name).write_bytes(content)
+        with pytest.raises(RunFolderError, match=rf"cannot read .*{name}: .*--again"):
+            load(row)
 
 
 def test_a_file_of_another_format_is_refused(tmp_path: Path) -> None:

@@ -130,9 +130,12 @@ def test_a_run_that_is_not_finished_or_damaged_is_shown_as_far_as_it_is(run: Pat
     folder.save(replace(found, rows=(found.rows[0], waiting, failed, *found.rows[3:]), finished=None))
     (copy / found.rows[3].folder / "result.json").write_text("{")
     next((copy / found.rows[0].folder / "previews").glob("*_image.png")).write_bytes(b"")
+    curves = copy / found.rows[0].folder / "curves.npz"
+    curves.write_bytes(curves.read_bytes()[:100])
     page = Page(write_report(copy, tmp_path / "r.html").read_text(encoding="utf-8"))
     check_whole(page)
     words = page.words()
+    assert "curves.npz" in words
     assert "The run is not finished" in words
     assert "waiting . not run yet" in words
     assert "failed . the model <broke>" in words

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pyimgano_industrial.cli import command
 from pyimgano_industrial.core.columns import aligned
+from pyimgano_industrial.core.files import written
 from pyimgano_industrial.core.progress import TerminalProgress
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ def run(args: argparse.Namespace) -> int:
     """Compare and print; the exit code is 0 whatever is found."""
     from pyimgano_industrial.evaluation.comparison import ComparisonError, compare
     from pyimgano_industrial.evaluation.comparison_page import render as page_of
-    from pyimgano_industrial.evaluation.folder import written
 
     if args.draws < 1:
         raise ComparisonError(f"--draws must be 1 or more; got {args.draws}")

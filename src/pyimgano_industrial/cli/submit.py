@@ -17,6 +17,7 @@ from pyimgano_industrial import load
 from pyimgano_industrial.cli import command, model_flags, submit_text
 from pyimgano_industrial.cli.fault_lines import SHOWN
 from pyimgano_industrial.core.errors import IndustrialError, closest
+from pyimgano_industrial.core.files import written
 from pyimgano_industrial.core.progress import TerminalProgress
 
 if TYPE_CHECKING:
@@ -277,7 +278,6 @@ def _earlier(path: Path) -> dict[str, Written]:
 
 
 def _record(path: Path, spec: ModelSpec | None, objects: Mapping[str, Written]) -> None:
-    from pyimgano_industrial.evaluation.folder import written
     from pyimgano_industrial.evaluation.machine import machine, versions
 
     data = {

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pyimgano_industrial.core.errors import IndustrialError
+from pyimgano_industrial.core.files import written
 from pyimgano_industrial.core.progress import Progress
 
 
@@ -27,7 +28,6 @@ class Member:
 
 def pack(folder: Path, names: Sequence[str], target: Path, *, progress: Progress | None = None) -> None:
     """Write the named files of a folder to a `.tar.gz`, sorted, without dates and owners; whole or not at all."""
-    from pyimgano_industrial.evaluation.folder import written
 
     with (
         written(target) as spare,

@@ -146,7 +146,12 @@ def compare(
     for one in entries:
         for category in categories:
             if (cell := cells.get((one.label, category))) is not None and (row := one.row(category)) is not None:
-                redrawn.add((one.label, category), Images(cell, one.folder.load_counts(row)))
+                counts = None
+                try:
+                    counts = one.folder.load_counts(row)
+                except IndustrialError as error:
+                    notes.append(f"{one.label} {category}: {error}")
+                redrawn.add((one.label, category), Images(cell, counts))
     places = {}
     for name in names:
         drawn = [_Differences(name, entries[0].label, one.label, redrawn) for one in entries[1:]]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
-import tempfile
-from collections.abc import Iterator, Mapping
+import zipfile
+import zlib
+from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
 from functools import cache
 from pathlib import Path
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano_industrial.core.errors import IndustrialError, closest
+from pyimgano_industrial.core.files import written
 from pyimgano_industrial.evaluation.counts import CellCounts
 from pyimgano_industrial.evaluation.results import FORMAT, Cell, Row, Run
 
@@ -70,10 +71,7 @@ class RunFolder:
     def load_curves(self, row: Row) -> dict[str, NDArray[np.float64]]:
         """Return the curves of a cell by name, each (N, 2) float64; empty where it has none."""
         path = self.path / row.folder / "curves.npz"
-        if not path.exists():
-            return {}
-        with np.load(path) as file:
-            return {name: file[name] for name in file.files}
+        return _arrays(path) if path.exists() else {}
 
     def save_curves(self, model: str, category: str, curves: Mapping[str, NDArray[np.float64]]) -> None:
         """Write curves.npz of a cell."""
@@ -84,10 +82,7 @@ class RunFolder:
     def load_counts(self, row: Row) -> CellCounts | None:
         """Return what each image of a cell adds to its curves; None where that was not kept."""
         path = self.path / row.folder / "counts.npz"
-        if not path.exists():
-            return None
-        with np.load(path) as file:
-            return CellCounts.of_arrays({name: file[name] for name in file.files})
+        return CellCounts.of_arrays(_arrays(path)) if path.exists() else None
 
     def save_counts(self, model: str, category: str, counts: CellCounts) -> None:
         """Write counts.npz of a cell."""
@@ -118,19 +113,12 @@ def write_json(path: Path, value: Any) -> None:
         spare.write_text(text + "\n", encoding="utf-8")
 
 
-@contextlib.contextmanager
-def written(path: Path) -> Iterator[Path]:
-    """Yield a spare path beside `path` that takes its place once the block ends without an error."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    os.close(handle)
-    spare = Path(name)
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        yield spare
-        spare.chmod(0o666 & ~_umask())  # a temporary file is its owner's alone
-        spare.replace(path)
-    finally:
-        spare.unlink(missing_ok=True)
+        with np.load(path) as file:
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise RunFolderError(f"cannot read {path}: {error}; evaluate again with --again") from error
 
 
 def from_json(kind: type[_T], data: Any) -> _T:
@@ -222,10 +210,3 @@ def _expect(holds: bool, where: str, what: str, data: Any) -> None:
 def safe_name(name: str) -> str:
     """Return a name as a folder may have it."""
     return _UNSAFE.sub("-", name).strip(".") or "all"
-
-
-@cache
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

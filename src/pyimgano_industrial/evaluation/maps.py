@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano_industrial.core.errors import IndustrialError
+from pyimgano_industrial.core.files import written
 from pyimgano_industrial.datasets.folder import FolderDataset
 from pyimgano_industrial.datasets.sample import Sample
-from pyimgano_industrial.evaluation.folder import written
 
 
 class MapExportError(IndustrialError, ValueError):

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano_industrial.core.errors import DatasetError
+from pyimgano_industrial.core.files import written
 from pyimgano_industrial.datasets.folder import FolderDataset
 from pyimgano_industrial.datasets.masks import reduce_mask
 from pyimgano_industrial.datasets.sample import Sample
-from pyimgano_industrial.evaluation.folder import written
 from pyimgano_industrial.evaluation.normals import below
 from pyimgano_industrial.evaluation.results import Preview, Role, Scale
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
 from pyimgano_industrial.core.errors import ImageError, IndustrialError
+from pyimgano_industrial.core.files import written
 from pyimgano_industrial.evaluation import page
 from pyimgano_industrial.evaluation.charts import Bar, Floats, Line, bars, curves, histogram
-from pyimgano_industrial.evaluation.folder import RunFolder, written
+from pyimgano_industrial.evaluation.folder import RunFolder, RunFolderError
 from pyimgano_industrial.evaluation.report_pictures import gallery
 from pyimgano_industrial.evaluation.results import Cell, Group, Row, Run
 from pyimgano_industrial.evaluation.table import headline, title_of
@@ -172,13 +173,23 @@ def _by_reason(gaps: Mapping[str, str]) -> dict[str, str]:
     return {", ".join(dict.fromkeys(names)): why for why, names in by_why.items()}
 
 
+def _or_why(show: Callable[[], str]) -> str:
+    """Return a part of the page, or why its files cannot be shown; the numbers are there all the same."""
+    try:
+        return show()
+    except (ImageError, RunFolderError) as error:
+        return f'<p class="fail">{escape(str(error))}</p>'
+
+
 def _section(folder: RunFolder, run: Run, row: Row, cell: Cell) -> str:
     title = f"{cell.category} <small>{escape(cell.model)}</small>"
-    parts = [f"<h2>{title}</h2>", _facts(cell), _charts(run, cell, folder.load_curves(row)), _breakdowns(run, cell)]
-    try:
-        parts.append(gallery(folder.path / row.folder, cell))
-    except ImageError as error:  # the numbers are there all the same
-        parts.append(f'<p class="fail">{escape(str(error))}</p>')
+    parts = [
+        f"<h2>{title}</h2>",
+        _facts(cell),
+        _or_why(lambda: _charts(run, cell, folder.load_curves(row))),
+        _breakdowns(run, cell),
+        _or_why(lambda: gallery(folder.path / row.folder, cell)),
+    ]
     return f'<section class="cell" id="{anchor(row)}">{"".join(parts)}</section>'
 
 

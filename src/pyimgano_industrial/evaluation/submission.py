@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano_industrial.core.errors import DatasetError, IndustrialError, PluginError
+from pyimgano_industrial.core.files import written
 from pyimgano_industrial.core.images import image_size
 from pyimgano_industrial.core.progress import Progress
 from pyimgano_industrial.datasets.ad2 import MVTecAD2
-from pyimgano_industrial.evaluation.folder import written
 from pyimgano_industrial.evaluation.half import HalfError, HalfScale, HalfStatistics, above
 from pyimgano_industrial.evaluation.tiff import read_map, write_half
 from pyimgano_industrial.inference.calibration import Calibration

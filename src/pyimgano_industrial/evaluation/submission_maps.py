@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from pyimgano_industrial.core.errors import IndustrialError, IndustrialWarning
+from pyimgano_industrial.core.files import written
 from pyimgano_industrial.core.progress import Progress
 from pyimgano_industrial.datasets.ad2 import MVTecAD2
 from pyimgano_industrial.evaluation.detectors import Detector, Maker
-from pyimgano_industrial.evaluation.folder import written
 from pyimgano_industrial.evaluation.machine import versions
 from pyimgano_industrial.evaluation.results import ModelSpec
 from pyimgano_industrial.evaluation.submission import SPLITS, SubmissionError, Wanted

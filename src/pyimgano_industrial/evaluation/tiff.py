@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pyimgano_industrial.core.errors import ImageError, PluginError
 from pyimgano_industrial.core.extras import require
+from pyimgano_industrial.core.files import written
 
 MAP_SUFFIXES = (".tiff", ".tif", ".npy")
 
@@ -26,8 +27,6 @@ _KINDS = {1: "u", 2: "i", _FLOAT: "f"}
 def write_half(path: Path, anomaly_map: NDArray[np.float16]) -> None:
     """Write a map (H, W) float16 as TIFF without compression, one strip, whole or not at all."""
     from PIL import Image
-
-    from pyimgano_industrial.evaluation.folder import written
 
     bits = np.ascontiguousarray(anomaly_map, np.float16).view(np.uint16)
     buffer = io.BytesIO()  # Pillow knows no float16, but it writes 16 bits and the tag that says what they are

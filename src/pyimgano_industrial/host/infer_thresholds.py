@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from pyimgano_industrial.core.errors import IndustrialWarning
-from pyimgano_industrial.evaluation.folder import written
+from pyimgano_industrial.core.files import written
 from pyimgano_industrial.host import inference_flags, settings, threshold_flags
 from pyimgano_industrial.host.contract import expect
 from pyimgano_industrial.host.thresholds import names

@@ -50,8 +50,9 @@ def _tile(host: ModuleType) -> None:
 
     @wraps(original)
     def apply_tiling(detector: Any, tiling: Any) -> Any:
-        if not isinstance(original(detector, tiling), TiledDetector):
-            return original(detector, tiling)  # no tiling asked for, or a class of the caller's in the place of ours
+        made = original(detector, tiling)
+        if not isinstance(made, TiledDetector):
+            return made  # no tiling asked for, or a class of the caller's in the place of ours
         chosen = {key: getattr(tiling, key) for key in tiling_keys.HOSTS}
         own = tiling_keys.keywords(_own(tiling))
         if not tiled_models.standardises(own):
@@ -126,7 +127,7 @@ def _restore(host: ModuleType) -> None:
     @wraps(load)
     def load_checkpoint_into_detector(detector: Any, checkpoint_path: str | Path) -> None:
         path = Path(checkpoint_path)
-        if not path.is_file() or _MARK not in path.open("rb").read(_HEAD):
+        if not _holds_tiled(path):
             load(detector, checkpoint_path)
             return
         from pyimgano.models.serialization import load_model
@@ -152,6 +153,13 @@ _PARTS = {
     "pyimgano.training.checkpointing": _save,
     "pyimgano.workbench.checkpoint_restore": _restore,
 }
+
+
+def _holds_tiled(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return _MARK in file.read(_HEAD)
 
 
 def _own(tiling: Any) -> dict[str, Any]:

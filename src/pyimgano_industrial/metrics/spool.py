@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import tempfile
 import weakref
 from pathlib import Path
@@ -10,6 +9,8 @@ from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pyimgano_industrial.core.memory import small_pages
 
 _BLOCK = 2**20  # bytes of memory that small arrays share
 _PIECE = 2**16  # bytes that are written at once: large ones come in large pages, which virtual machines make slowly
@@ -74,11 +75,11 @@ class Spool:
 
     def _copied(self, array: NDArray[Any]) -> NDArray[Any]:
         if array.nbytes >= _BLOCK:
-            copy = _memory(array.nbytes).view(array.dtype)
+            copy = small_pages(array.nbytes, at_once=True).view(array.dtype)
         else:
             start = -(-self._used // 64) * 64
             if start + array.nbytes > self._block.size:
-                self._block, start = _memory(_BLOCK), 0
+                self._block, start = small_pages(_BLOCK, at_once=True), 0
             self._used = start + array.nbytes
             copy = self._block[start : self._used].view(array.dtype)
         copy[:] = array.reshape(-1)
@@ -89,11 +90,3 @@ class Spool:
             self._file = tempfile.TemporaryFile(prefix="pyimgano-metrics-", dir=self._folder)  # noqa: SIM115 - closed below
             weakref.finalize(self, self._file.close)
         return self._file
-
-
-def _memory(size: int) -> NDArray[np.uint8]:
-    """Return new memory of small pages, which are taken at once where the system can."""
-    populate = getattr(mmap, "MAP_POPULATE", None)  # Linux has it
-    if populate is None:
-        return np.empty(size, np.uint8)
-    return np.frombuffer(mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | populate), np.uint8)

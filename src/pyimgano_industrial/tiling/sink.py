@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import shutil
 import uuid
 from abc import ABC, abstractmethod
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from pyimgano_industrial.core.errors import UnknownNameError, closest
 from pyimgano_industrial.core.extras import require
+from pyimgano_industrial.core.memory import small_pages
 
 _LARGE = 32 * 2**20  # bytes; what is freed up to this size glibc keeps for the next array
 _ZARR_CHUNK = (256, 1024)  # rows, columns: 1 MiB
@@ -257,16 +257,9 @@ class _Order:
 
 
 def _room(shape: tuple[int, int]) -> NDArray[np.float32]:
-    """Return an array (H, W) whose pixels nobody has set: a large one in memory of small pages.
-
-    numpy asks for huge pages. Those cost up to a second for 256 MiB on a virtual machine that gives its free memory,
-    whole huge pages of it, back to the host. A map below `_LARGE` lies in memory that was in use before, see there.
-    """
+    """Return an array (H, W) whose pixels nobody has set; up to `_LARGE` it lies in memory that was in use before."""
     size = 4 * shape[0] * shape[1]
-    if size <= _LARGE or not hasattr(mmap, "MAP_ANONYMOUS"):  # Windows has small pages anyway
-        return np.empty(shape, np.float32)
-    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    return np.frombuffer(memory, np.float32).reshape(shape)
+    return np.empty(shape, np.float32) if size <= _LARGE else small_pages(size).view(np.float32).reshape(shape)
 
 
 def _remove(path: Path) -> None:
