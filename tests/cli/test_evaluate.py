@@ -176,7 +176,7 @@ def test_the_benchmark_carries_the_same_numbers_in_its_own_report(
     )
     assert report["official"]["gaps"] == {}
     assert report["official"]["errors"] == {}
-    assert report["results"]["auroc"] == pytest.approx(1.0) or "auroc" in report["results"]
+    assert 0 <= report["results"]["auroc"] <= 1
     assert report["official"]["threshold"]["source"] == "validation"
 
 
@@ -184,13 +184,14 @@ def test_the_benchmark_carries_the_same_numbers_in_its_own_report(
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
 def test_an_interrupt_ends_with_130_and_leaves_what_is_done(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 255, (700, 700, 3), dtype=np.uint8)
-    png = cv2.imencode(".png", pixels)[1].tobytes()
-    for category in ("a", "b", "c"):
+    image = tmp_path / "image.png"
+    cv2.imwrite(f"{image}", pixels)
+    for category, count in (("a", 5), ("b", 300), ("c", 5)):  # the second lasts until the signal comes
         for split in ("train/good", "test/good", "test/bad"):
             folder = tmp_path / "data" / category / split
             folder.mkdir(parents=True)
-            for number in range(5):
-                (folder / f"{number}.png").write_bytes(png)
+            for number in range(count):
+                (folder / f"{number}.png").hardlink_to(image)
     command = (
         *COMMAND, "--dataset", "industrial_folder", "--root", f"{tmp_path / 'data'}", "--category", "all",
         "--model", MODEL, "--output", f"{tmp_path / 'run'}",

@@ -167,13 +167,18 @@ def _settle(module: Any, batch: Any) -> None:
         hook.remove()
 
 
-def engine_predicts(module: Any, folder: Path, root: Path) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-    """Return scores and maps of a folder's images, one at a time, by anomalib's Engine."""
+def engine_predicts(
+    module: Any, folder: Path, root: Path, *, checkpoint: Path | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """Return scores and maps of a folder's images, one at a time, by anomalib's Engine.
+
+    checkpoint: read by the Engine first; without one it wants to validate models that learn from few images
+    """
     from anomalib.data import PredictDataset
     from anomalib.engine import Engine
 
     engine = Engine(accelerator="cpu", devices=1, logger=False, default_root_dir=root, enable_progress_bar=False)
-    found = engine.predict(model=module, dataset=PredictDataset(folder))
+    found = engine.predict(model=module, dataset=PredictDataset(folder), ckpt_path=checkpoint)
     scores = np.concatenate([one.pred_score.float().reshape(-1).numpy() for one in found])
     if found[0].anomaly_map is None:
         return scores, None

@@ -64,7 +64,7 @@ def test_a_checkpoint_of_anomalib_s_own_training_loads_and_one_of_ours_is_read_b
         fitted = alias("Padim")(init_args=IN_PLACE["Padim"].options, device="cpu").fit(pictures(6))
         ours = fitted.save(tmp_path / "ours.ckpt")
         read_back = anomalib_models.Padim.load_from_checkpoint(ours)
-    expected, _ = engine_predicts(read_back, tmp_path / "new", tmp_path)
+    expected, _ = engine_predicts(read_back, tmp_path / "new", tmp_path, checkpoint=ours)
     np.testing.assert_allclose(fitted.decision_function(files), expected, rtol=1e-4, atol=1e-5)
 
 

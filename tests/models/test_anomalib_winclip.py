@@ -27,7 +27,7 @@ def test_winclip_fits_on_its_shots_and_its_checkpoint_predicts_what_anomalib_s_e
     path = fitted.save(tmp_path / "winclip.ckpt")
     module = fitted._runtime.module
     module.post_processor = None
-    expected, expected_maps = engine_predicts(module, tmp_path / "images", tmp_path)
+    expected, expected_maps = engine_predicts(module, tmp_path / "images", tmp_path, checkpoint=path)
     del fitted, module
     torch.manual_seed(1)  # a tensor that did not come from the file would differ now
     detector = alias("WinClip")(checkpoint_path=path, device="cpu")

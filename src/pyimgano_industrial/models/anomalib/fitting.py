@@ -103,7 +103,6 @@ def save(module: AnomalibModule, path: Path | BinaryIO) -> None:
         "global_step": 0,
         "pytorch-lightning_version": lightning.__version__,
         "state_dict": {name: tensor.cpu() for name, tensor in module.state_dict().items()},
-        "loops": {},
         "callbacks": {},
         "optimizer_states": [],
         "lr_schedulers": [],
@@ -163,6 +162,7 @@ def _set_up_winclip(runtime: TorchRuntime, batches: Iterable[list[NDArray[np.uin
     references = torch.cat([runtime.prepare(image) for image in shots]) if shots else None
     with torch.no_grad():
         module.model.setup(module.class_name or "object", references)
+    module.is_setup = True  # so that anomalib's own trainer does not look for the images again
 
 
 def _is_offline(error: BaseException | None) -> bool:
