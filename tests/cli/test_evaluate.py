@@ -7,6 +7,7 @@ import math
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -196,7 +197,10 @@ def test_an_interrupt_ends_with_130_and_leaves_what_is_done(tmp_path: Path) -> N
         *COMMAND, "--dataset", "industrial_folder", "--root", f"{tmp_path / 'data'}", "--category", "all",
         "--model", MODEL, "--output", f"{tmp_path / 'run'}",
     )  # fmt: skip
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell's background job would ignore it
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard
+    ) as process:
         assert process.stderr is not None
         while not (line := process.stderr.readline()).startswith("done"):
             assert line, "it ended before a category was done"
