@@ -435,7 +435,7 @@ def test_an_error_of_the_detector_arrives_as_it_is_with_image_and_tile(tmp_path:
     assert "part_17.png, tile at rows 0:32, columns 0:32" in told
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_nan_and_infinity_raise_and_name_the_tile(value: float) -> None:
     class Bad(Red):
         def score_and_map(self, images: list[np.ndarray]) -> Any:
@@ -534,6 +534,44 @@ def test_pixels_of_no_more_than_a_batch_are_alive() -> None:
     tiled(Counting(), batch_size=3, stride=10).score_and_map([tall])
     assert len(most) > 5
     assert max(most) == 3
+
+
+def test_maps_are_let_go_before_the_next_batch_is_run() -> None:
+    import weakref
+
+    seen: list[weakref.ref[np.ndarray]] = []
+    alive = []
+
+    class Counting(Red):
+        def score_and_map(self, images: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+            alive.append(sum(one() is not None for one in seen))
+            scores, maps = super().score_and_map(images)
+            seen.append(weakref.ref(maps))
+            return scores, maps
+
+    tiled(Counting(), batch_size=6, map_reduce="hann").score_and_map([picture()])
+    assert alive == [0, 0]
+
+
+def test_that_maps_are_new_is_found_out_once() -> None:
+    image = picture(200, 300)
+    for kind, expected in ((Red, True), (Reused, False)):
+        detector = tiled(kind(), batch_size=4, map_reduce="hann")
+        found = []
+        for one in (picture(32, 40), image, image):
+            detector.score_and_map([one])
+            found.append(detector._detectors.returns_new)
+        assert found == [None, expected, expected]
+
+
+def test_large_finite_values_are_no_error() -> None:
+    class Bright(Red):
+        def score_and_map(self, images: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+            scores, maps = super().score_and_map(images)
+            return scores, np.full_like(maps, 3e38)
+
+    (anomaly_map,) = tiled(Bright()).score_and_map([picture()])[1]
+    assert (anomaly_map == np.float32(3e38)).all()
 
 
 def test_progress_reaches_the_number_of_tiles() -> None:

@@ -48,7 +48,12 @@ class Scan:
 
 
 class OneDetector:
-    """One detector for all tiles."""
+    """One detector for all tiles.
+
+    returns_new: whether it was seen to return new arrays as maps, not the same ones filled again; None: not yet seen.
+    """
+
+    returns_new: bool | None = None
 
     def __init__(self, detector: Any) -> None:
         self._calls = Calls(detector)
@@ -62,7 +67,12 @@ class OneDetector:
 
 
 class PositionDetectors:
-    """One detector for each place, for aligned images of one size, `shape` (H, W)."""
+    """One detector for each place, for aligned images of one size, `shape` (H, W).
+
+    returns_new: as for one detector.
+    """
+
+    returns_new: bool | None = None
 
     def __init__(self, detectors: dict[Place, Any], *, shape: tuple[int, int]) -> None:
         self._calls = {place: Calls(detector) for place, detector in detectors.items()}

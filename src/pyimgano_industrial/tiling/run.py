@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from pyimgano_industrial.tiling.cut import Cut, Cutter, batches
 from pyimgano_industrial.tiling.detectors import Detectors, Place, TileScores
 from pyimgano_industrial.tiling.source import Source
 
-_LOOKED_AT = 3  # batches whose maps are looked at before maps are merged beside the detector
+_LOOKED_AT = 3  # batches of an image whose maps are held and looked at, once for a detector
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ def run_tiles(cutter: Cutter, detectors: Detectors, one: Pass, *, batch_size: in
     grid = cutter.grid(one.source)
     values: list[Scores] = []
     places: list[Place] = []
-    with _Merger(one, size=grid.tile_size, threaded=len(grid) > batch_size) as merger:
+    with _Merger(one, detectors, size=grid.tile_size, count=-(-len(grid) // batch_size)) as merger:
         for batch in batches(cutter.tiles(one.source, grid, one.region), batch_size):
             run = [cut for cut in batch if cut.pixels is not None]
             at = [(one.scale, cut.tile.row, cut.tile.column) for cut in run]
@@ -49,7 +48,7 @@ def run_tiles(cutter: Cutter, detectors: Detectors, one: Pass, *, batch_size: in
             places += at
             values.append(merger.merge([_Kept(cut) for cut in batch], scores, maps))
             one.advance(len(batch))
-            del batch, run  # else these tiles would be alive while the next ones are cut
+            del batch, run, scores, maps  # else they would be alive while the next ones are cut and run
     return TileScores(np.concatenate(values) if values else np.empty(0, np.float32), places)
 
 
@@ -86,15 +85,15 @@ class _Kept:
 class _Merger:
     """Settles the maps of batches and gives them to the accumulator, one batch at a time and in their order.
 
-    With `threaded` it works beside the detector, once that was seen to return new arrays: a detector that fills the
-    same array again and again would change a map while it is merged.
+    Of an image of several batches it works beside the detector, once that was seen to return new arrays: a detector
+    that fills the same array again and again would change a map while it is merged.
     """
 
-    def __init__(self, one: Pass, *, size: tuple[int, int], threaded: bool) -> None:
-        self._one, self._size = one, size
-        self._pool = ThreadPoolExecutor(1) if threaded and one.accumulator is not None else None
-        self._seen: deque[Maps] = deque(maxlen=_LOOKED_AT)
-        self._beside = False
+    def __init__(self, one: Pass, detectors: Detectors, *, size: tuple[int, int], count: int) -> None:
+        self._one, self._detectors, self._size = one, detectors, size
+        self._several = one.accumulator is not None and count > 1
+        self._seen: list[Maps] | None = [] if count >= _LOOKED_AT and detectors.returns_new is None else None
+        self._pool: ThreadPoolExecutor | None = None
         self._waiting: Future[Scores] | None = None
 
     def merge(self, batch: Sequence[_Kept], scores: Scores | None, maps: Maps | None) -> Scores:
@@ -103,25 +102,22 @@ class _Merger:
             self._waiting.result()
             self._waiting = None
         partly = scores is not None and any(kept.counts is not None for kept in batch)
-        if not self._beside or partly or maps is None:
+        if not (self._several and self._detectors.returns_new) or partly or maps is None:
             self._look_at(maps)
             return self._settle(batch, scores, maps)
-        assert self._pool is not None
+        self._pool = self._pool or ThreadPoolExecutor(1)
         self._waiting = self._pool.submit(self._settle, batch, None, maps)
         return np.empty(0, np.float32) if scores is None else scores
 
     def _look_at(self, maps: Maps | None) -> None:
-        """Let batches be merged beside the detector when its last maps, still held, share no memory."""
-        if self._beside or self._pool is None or not maps:
+        """Hold the maps of an image's first batches, and note whether they share memory."""
+        if self._seen is None or not maps:
             return
-        used = any(np.may_share_memory(maps[0], old[0]) for old in self._seen)
         self._seen.append(maps)
-        if used:
-            self._pool.shutdown()
-            self._pool = None
-        elif len(self._seen) == _LOOKED_AT:
-            self._beside = True
-            self._seen.clear()
+        used = any(np.may_share_memory(maps[0], old[0]) for old in self._seen[:-1])
+        if used or len(self._seen) == _LOOKED_AT:
+            self._detectors.returns_new = not used
+            self._seen = None
 
     def _settle(self, batch: Sequence[_Kept], scores: Scores | None, maps: Maps | None) -> Scores:
         run = [kept for kept in batch if kept.run]
