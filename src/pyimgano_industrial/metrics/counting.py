@@ -13,12 +13,14 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano_industrial.metrics.keys import CHUNK
 from pyimgano_industrial.metrics.layout import Bins, Layout
 from pyimgano_industrial.metrics.measures import Curve, Floats
 
 _THREADS = 2  # numpy works on several at once
-_STEP = 3 * CHUNK  # pixels that are counted at once: less than numpy takes large pages for
+_CHUNK = 1 << 16  # pixels that are turned into bins at once, in the processor's cache
+STEP = 1 << 20  # pixels that are counted at once; each number up to 2 ** 24 is a float32
+NARROW = 1 << 16  # bins that are counted as 16-bit numbers
+_MOST_FLOAT = 1 << 18  # bins that are counted as float32
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
@@ -98,49 +100,62 @@ def count(
     """
     normal: dict[tuple[str, ...], NDArray[np.int64]] = {}
     found: dict[str, Floats] = {stream: np.zeros(layout.size) for stream in streams}
-    buffers: SimpleQueue[Bins] = SimpleQueue()
+    kind = np.dtype(np.int64) if ties is not None else kind_of(layout.size)
+    buffers: SimpleQueue[NDArray[Any]] = SimpleQueue()
     for _ in range(_THREADS):
-        buffers.put(np.empty(0, np.int64))
+        buffers.put(np.empty(0, kind))
 
-    def of_one(pixels: Pixels) -> tuple[Pixels, list[NDArray[np.int64]]]:
+    def of_one(pixels: Pixels) -> tuple[Pixels, list[NDArray[Any]]]:
         buffer = buffers.get()
         try:
-            if buffer.size < min(pixels.all.size, _STEP):
-                buffer = np.empty(min(pixels.all.size, _STEP), np.int64)
-            steps = (pixels.all[at : at + _STEP] for at in range(0, pixels.all.size, _STEP))
+            if buffer.size < min(pixels.all.size, STEP):
+                buffer = np.empty(min(pixels.all.size, STEP), kind)
+            steps = (pixels.all[at : at + STEP] for at in range(0, pixels.all.size, STEP))
             return pixels, [_counted(step, layout, buffer[: step.size], ties, above) for step in steps]
         finally:
             buffers.put(buffer)
 
     for pixels, parts in _ahead(of_one, replay()):
-        totals = normal.setdefault(tuple(sorted(pixels.weights)), np.zeros(layout.size, np.int64))
+        key = tuple(sorted(pixels.weights))
+        if key not in normal:
+            normal[key] = np.zeros(layout.size, np.int64)
         for counts in parts:
-            totals[: counts.size] += counts
-        _add_defects(totals, found, pixels, layout)
+            normal[key] += counts.astype(np.int64)
+        _add_defects(normal[key], found, pixels, layout)
     return Counts(normal, found)
 
 
+def kind_of(size: int) -> np.dtype[Any]:
+    """Return the type of number in which so many bins are counted fastest."""
+    return np.dtype(np.uint16 if size <= NARROW else np.float32 if size <= _MOST_FLOAT else np.int64)
+
+
+def histogram(bins: NDArray[Any], size: int) -> NDArray[Any]:
+    """Return how often each of `size` bins is there, exactly; bins: (N,) of a type from `kind_of`, N up to STEP.
+
+    OpenCV's histogram lets other threads work meanwhile, and takes half the time of numpy's.
+    """
+    if bins.dtype == np.int64:
+        return np.bincount(bins, minlength=size)
+    import cv2
+
+    return cv2.calcHist([bins[None]], [0], None, [size], [0.0, float(size)]).reshape(-1)
+
+
 def _counted(
-    values: NDArray[Any], layout: Layout, bins: Bins, ties: Ties | None, above: float | None
-) -> NDArray[np.int64]:
-    if above is not None:
-        return _counted_above(values, layout, bins, above)
-    for start in range(0, values.size, CHUNK):
-        bins[start : start + CHUNK] = layout.bins(values[start : start + CHUNK])
+    values: NDArray[Any], layout: Layout, bins: NDArray[Any], ties: Ties | None, above: float | None
+) -> NDArray[Any]:
+    counted = 0
+    for start in range(0, values.size, _CHUNK):
+        part = values[start : start + _CHUNK]
+        if above is not None:
+            part = part[np.flatnonzero(part > above)]
+        layout.bins(part, bins[counted : counted + part.size])
+        counted += part.size
     if ties is not None:
         ties.see(bins, values)
-    return np.bincount(bins)
-
-
-def _counted_above(values: NDArray[Any], layout: Layout, bins: Bins, above: float) -> NDArray[np.int64]:
-    found = 0
-    for start in range(0, values.size, CHUNK):
-        part = values[start : start + CHUNK]
-        part = part[np.flatnonzero(part > above)]
-        bins[found : found + part.size] = layout.bins(part)
-        found += part.size
-    counts = np.bincount(bins[:found], minlength=1)
-    counts[0] += values.size - found
+    counts = histogram(bins[:counted], layout.size)
+    counts[0] += values.size - counted
     return counts
 
 

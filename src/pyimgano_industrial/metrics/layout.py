@@ -23,8 +23,11 @@ class Layout(Protocol):
     @property
     def size(self) -> int: ...
 
-    def bins(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Return each score's bin, (N,) integers."""
+    def bins(self, values: NDArray[Any], out: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Return each score's bin, (N,) integers; out: where they go, of a type that holds them.
+
+        Floats in `out` need not be whole: the bin is their whole part.
+        """
         ...
 
     def below(self, number: int) -> float:
@@ -37,7 +40,7 @@ class Inverse:
 
     itemsize: int
 
-    def bins(self, values: NDArray[Any]) -> NDArray[Any]:
+    def bins(self, values: NDArray[Any], out: NDArray[Any] | None = None) -> NDArray[Any]:
         raise NotImplementedError
 
     def below(self, number: int) -> float:
@@ -72,11 +75,11 @@ class Linear(Inverse):
             return None
         return cls(first, last, scale, int(top) + 1, itemsize)
 
-    def bins(self, values: NDArray[Any]) -> NDArray[Any]:
+    def bins(self, values: NDArray[Any], out: NDArray[Any] | None = None) -> NDArray[Any]:
         found: NDArray[Any] = np.clip(values, self.low, self.high)
         found -= self.low
-        found *= self.scale
-        return found.astype(np.int32)
+        out = np.empty(values.shape, np.int32) if out is None else out
+        return np.multiply(found, self.scale, out=out, casting="unsafe")
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,12 +104,11 @@ class Relative(Inverse):
     def size(self) -> int:
         return ((self.high - self.low) >> self.shift) + 1
 
-    def bins(self, values: NDArray[Any]) -> NDArray[Any]:
+    def bins(self, values: NDArray[Any], out: NDArray[Any] | None = None) -> NDArray[Any]:
         signed = _SIGNED[self.itemsize]
         found: NDArray[Any] = np.clip(values.view(signed), signed(self.low), signed(self.high))  # type: ignore[call-overload] # of either size
         found -= signed(self.low)
-        found >>= signed(self.shift)
-        return found
+        return np.right_shift(found, signed(self.shift), out=found if out is None else out, casting="unsafe")
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,9 +121,17 @@ class Edges:
     def size(self) -> int:
         return self.edges.size + 1
 
-    def bins(self, values: NDArray[Any]) -> NDArray[Any]:
-        return np.searchsorted(self.edges, values)
+    def bins(self, values: NDArray[Any], out: NDArray[Any] | None = None) -> NDArray[Any]:
+        return put(np.searchsorted(self.edges, values), out)
 
     def below(self, number: int) -> float:
         value: float = self.edges[number - 1].item() if number else -np.inf
         return value
+
+
+def put(bins: NDArray[Any], out: NDArray[Any] | None) -> NDArray[Any]:
+    """Return the bins, in `out` where there is one."""
+    if out is None:
+        return bins
+    out[:] = bins
+    return out

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano_industrial.metrics.keys import Keys, to_keys, to_value
+from pyimgano_industrial.metrics.layout import put
 
 PREFIXES = 1 << 16
 Bins = NDArray[np.int64]
@@ -67,10 +68,10 @@ class Tree:
     def below(self, number: int) -> float:
         return to_value(self.start[number].item() - 1, self.itemsize)
 
-    def bins(self, values: NDArray[Any]) -> Bins:
-        """Return each score's bin, (N,) int64."""
+    def bins(self, values: NDArray[Any], out: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Return each score's bin, (N,) int64, in `out` where there is one."""
         keys = to_keys(values)
         found: NDArray[Any] = keys >> keys.dtype.type(8 * self.itemsize - 16)
         for level in self.levels:
             found = level.bins(found, keys)
-        return found
+        return put(found, out)

@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano_industrial.metrics.counting import Counts, Pixels, Replay, Ties, count
+from pyimgano_industrial.metrics.counting import NARROW, Counts, Pixels, Replay, Ties, count
 from pyimgano_industrial.metrics.layout import Edges, Layout, Linear, Relative
 from pyimgano_industrial.metrics.levels import PREFIXES, Tree
 from pyimgano_industrial.metrics.measures import Measure, Measured
@@ -22,10 +22,11 @@ from pyimgano_industrial.metrics.measures import Measure, Measured
 _FEW = 1 << 16  # pixels of the sample, and of defects, that tell which scores matter
 _COARSE = 1 << 11  # bins that tell so
 _TRIAL = 1 << 14  # bins that tell how many are needed
+_ROOM = 0.6  # of twice the bins that the sample tells; so many will do where that makes them few
 _TIED = 1 << 17  # bins that part the scores where these are few
 _ENOUGH = 1 << 17  # bins of equal width, no more of which are tried for fewer ones
 _MOST_EVEN = 1 << 20
-_MANY = 0.4  # of the scores that do not matter: so many are better left out than counted
+_MANY = 0.8  # of the scores that do not matter: so many are better left out than counted
 _MARGIN = 16  # coarse bins below the lowest that matters
 _FIRST_BITS = 16  # after the first 16
 _STEP = 6  # bits by which a bin is divided
@@ -156,7 +157,7 @@ def _trial(
         fewer = 2 * layout.size * task.excess(task.measured(counts, layout, ties.single)[0])
         if max(fewer, _TIED) < size / 4:
             return max(int(fewer), _TIED), True
-    return max(int(size), _TRIAL), False
+    return max(int(min(size, max(NARROW, _ROOM * size))), _TRIAL), False
 
 
 def _divided(task: Task, sample: Sequence[Pixels], every: int) -> Resolved:
