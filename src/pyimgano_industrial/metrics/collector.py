@@ -20,7 +20,7 @@ from pyimgano_industrial.metrics.resolve import Resolved, Wanted, resolve
 from pyimgano_industrial.metrics.spool import Spool
 from pyimgano_industrial.metrics.thinned import Thinned
 
-MEMORY = 192 * 2**20  # bytes of scores that are kept in memory, by default
+MEMORY = 64 * 2**20  # bytes of scores that are kept in memory, by default
 TOLERANCE = 1e-5
 
 

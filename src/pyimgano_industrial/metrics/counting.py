@@ -18,9 +18,9 @@ from pyimgano_industrial.metrics.measures import Curve, Floats
 
 _THREADS = 2  # numpy works on several at once
 _CHUNK = 1 << 16  # pixels that are turned into bins at once, in the processor's cache
-STEP = 1 << 20  # pixels that are counted at once; each number up to 2 ** 24 is a float32
+_BUFFER = 3 * 2**20  # bytes of bins that are counted at once: less than numpy takes large pages for
 NARROW = 1 << 16  # bins that are counted as 16-bit numbers
-_MOST_FLOAT = 1 << 18  # bins that are counted as float32
+_MOST_FLOAT = 1 << 17  # bins that are counted as float32
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
@@ -101,6 +101,7 @@ def count(
     normal: dict[tuple[str, ...], NDArray[np.int64]] = {}
     found: dict[str, Floats] = {stream: np.zeros(layout.size) for stream in streams}
     kind = np.dtype(np.int64) if ties is not None else kind_of(layout.size)
+    most = step_of(kind)
     buffers: SimpleQueue[NDArray[Any]] = SimpleQueue()
     for _ in range(_THREADS):
         buffers.put(np.empty(0, kind))
@@ -108,9 +109,9 @@ def count(
     def of_one(pixels: Pixels) -> tuple[Pixels, list[NDArray[Any]]]:
         buffer = buffers.get()
         try:
-            if buffer.size < min(pixels.all.size, STEP):
-                buffer = np.empty(min(pixels.all.size, STEP), kind)
-            steps = (pixels.all[at : at + STEP] for at in range(0, pixels.all.size, STEP))
+            if buffer.size < min(pixels.all.size, most):
+                buffer = np.empty(min(pixels.all.size, most), kind)
+            steps = (pixels.all[at : at + most] for at in range(0, pixels.all.size, most))
             return pixels, [_counted(step, layout, buffer[: step.size], ties, above) for step in steps]
         finally:
             buffers.put(buffer)
@@ -130,8 +131,13 @@ def kind_of(size: int) -> np.dtype[Any]:
     return np.dtype(np.uint16 if size <= NARROW else np.float32 if size <= _MOST_FLOAT else np.int64)
 
 
+def step_of(kind: np.dtype[Any]) -> int:
+    """Return how many pixels are counted at once; OpenCV's counts are float32, which holds all up to 2 ** 24."""
+    return _BUFFER // kind.itemsize
+
+
 def histogram(bins: NDArray[Any], size: int) -> NDArray[Any]:
-    """Return how often each of `size` bins is there, exactly; bins: (N,) of a type from `kind_of`, N up to STEP.
+    """Return how often each of `size` bins is there, exactly; bins: (N,) of a type from `kind_of`, N up to its step.
 
     OpenCV's histogram lets other threads work meanwhile, and takes half the time of numpy's.
     """
@@ -139,7 +145,8 @@ def histogram(bins: NDArray[Any], size: int) -> NDArray[Any]:
         return np.bincount(bins, minlength=size)
     import cv2
 
-    return cv2.calcHist([bins[None]], [0], None, [size], [0.0, float(size)]).reshape(-1)
+    counts: NDArray[Any] = cv2.calcHist([bins[None]], [0], None, [size], [0.0, float(size)])
+    return counts.reshape(-1)
 
 
 def _counted(

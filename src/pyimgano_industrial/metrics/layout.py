@@ -79,7 +79,8 @@ class Linear(Inverse):
         found: NDArray[Any] = np.clip(values, self.low, self.high)
         found -= self.low
         out = np.empty(values.shape, np.int32) if out is None else out
-        return np.multiply(found, self.scale, out=out, casting="unsafe")
+        np.multiply(found, self.scale, out=out, casting="unsafe")
+        return out
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +109,9 @@ class Relative(Inverse):
         signed = _SIGNED[self.itemsize]
         found: NDArray[Any] = np.clip(values.view(signed), signed(self.low), signed(self.high))  # type: ignore[call-overload] # of either size
         found -= signed(self.low)
-        return np.right_shift(found, signed(self.shift), out=found if out is None else out, casting="unsafe")
+        out = found if out is None else out
+        np.right_shift(found, signed(self.shift), out=out, casting="unsafe")  # type: ignore[call-overload] # as above
+        return out
 
 
 @dataclass(frozen=True, eq=False)

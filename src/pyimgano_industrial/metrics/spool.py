@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import tempfile
 import weakref
 from pathlib import Path
@@ -50,6 +51,8 @@ class Spool:
         if isinstance(place, np.ndarray):
             return place
         offset, size, dtype = place
+        if size * np.dtype(dtype).itemsize >= _BLOCK:
+            return self._mapped(offset, size, dtype)
         found = np.empty(size, dtype)
         if size:
             self._open().seek(offset)
@@ -72,6 +75,14 @@ class Spool:
         file.seek(self._written)
         for start in range(0, data.size, _PIECE):
             self._written += file.write(data[start : start + _PIECE].data)
+
+    def _mapped(self, offset: int, size: int, dtype: str) -> NDArray[Any]:
+        """Return an array as it lies in the file, without a copy."""
+        self._open().flush()
+        start = offset % mmap.ALLOCATIONGRANULARITY
+        length = start + size * np.dtype(dtype).itemsize
+        view = mmap.mmap(self._open().fileno(), length, access=mmap.ACCESS_READ, offset=offset - start)
+        return np.frombuffer(view, dtype, size, start)
 
     def _copied(self, array: NDArray[Any]) -> NDArray[Any]:
         if array.nbytes >= _BLOCK:
