@@ -37,6 +37,7 @@ class Bench:
     strides: Sequence[int]
     blends: Sequence[str]
     warm: bool = False
+    only: Sequence[str] | None = None
     network: int = 15  # rounds of the case network, which alternate in one process
     found: list[Row] = field(default_factory=list)
 
@@ -70,6 +71,7 @@ def main() -> int:
     parser.add_argument("--case", nargs="+", choices=list(CASES), default=list(CASES))
     parser.add_argument("--stride", nargs="+", type=int, default=[128, 384, 512], help="of the case memory")
     parser.add_argument("--blend", nargs="+", choices=list(PEERS), default=list(PEERS), help="of the case memory")
+    parser.add_argument("--contender", nargs="+", help="of the case memory; ours is always there")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--python", nargs="+", default=[], metavar="NAME=PATH", help="interpreters of contenders")
     parser.add_argument("--warm", action="store_true", help="touch 8 GiB before each run: on a virtual machine memory "
@@ -79,7 +81,7 @@ def main() -> int:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tiling-", dir=args.scratch) as folder:
         pythons = dict(one.split("=", 1) for one in args.python)
-        bench = Bench(args.rounds, pythons, Path(folder), args.stride, args.blend, args.warm)
+        bench = Bench(args.rounds, pythons, Path(folder), args.stride, args.blend, args.warm, args.contender)
         for case in args.case:
             CASES[case](bench)
     loads = [row["load"] for row in bench.found]
@@ -97,7 +99,8 @@ def memory(bench: Bench) -> None:
         for blend in bench.blends:
             peers = PEERS[blend]
             names = ("ours", "ours, two calls", *peers) if blend == "hann" else ("ours", *peers)
-            names += ("MONAI, 2 threads",) if (stride, blend) == (384, "hann") else ()
+            names += ("MONAI, 2 threads",) if blend == "hann" else ()
+            names = tuple(name for name in names if bench.only is None or name in ("ours", *bench.only))
             task = {"task": "cheap", "side": SIDE, "tile": TILE, "stride": stride, "blend": blend}
             rows = bench.interleaved({name: task | {"contender": name} for name in names})
             print(f"\n{SIDE} x {SIDE} RGB, tile {TILE}, stride {stride}, {blend}; limit {limit:.0f} MiB\n")
@@ -157,16 +160,20 @@ def disk(bench: Bench) -> None:
 
 
 def scaling(bench: Bench) -> None:
-    """The cost per pixel; a virtual machine may charge the first touch of memory, which user seconds leave out."""
+    """The cost per pixel; a virtual machine may charge the first touch of memory, which user seconds leave out.
+
+    Smaller images than that of the case memory are run as often as they fit into it: theirs are milliseconds.
+    """
     task = {"task": "cheap", "contender": "ours", "tile": TILE, "stride": 384, "blend": "hann", "check": False}
-    rows = bench.interleaved({f"{side}": task | {"side": side} for side in SIZES})
+    times = {side: max(1, (SIDE // side) ** 2) for side in SIZES}
+    rows = bench.interleaved({f"{side}": task | {"side": side, "times": times[side]} for side in SIZES})
     print(f"\nOurs by size in memory, tile {TILE}, stride 384, hann\n")
-    header("side", "tiles", "CPU seconds", "user seconds", "user ns per pixel", "MiB beyond image and map")
+    header("side", "tiles", "CPU seconds", "user seconds", "CPU ns per pixel", "user ns", "MiB beyond image and map")
     for name, runs in rows.items():
         pixels = int(name) ** 2
         line(name, runs, lambda found, pixels=pixels: [
             f"{found[0]['tiles']}", f"{median(found, 'cpu'):.2f}", f"{median(found, 'user'):.2f}",
-            f"{1e9 * median(found, 'user') / pixels:.1f}",
+            f"{1e9 * median(found, 'cpu') / pixels:.1f}", f"{1e9 * median(found, 'user') / pixels:.1f}",
             f"{median(found, 'peak_mib') - 7 * pixels / 2**20:.0f}",
         ])  # fmt: skip
 
