@@ -60,7 +60,8 @@ def test_infer_tiles_with_our_flags_beside_the_hosts(mvtec: Path, tmp_path: Path
     run(
         script("pyimgano-infer"), "--model", "vision_pixel_mad_map", "--train-dir", str(mvtec / "bolt" / "train"),
         "--input", str(mvtec / "bolt" / "test"), "--tile-size", "32", "--tile-stride", "24", "--tile-fit", "position",
-        "--tile-map-reduce", "hann", "--tile-batch", "3", "--include-maps", "--save-maps", "maps",
+        "--tile-map-reduce", "hann", "--tile-batch", "3", "--tile-score-reduce", "quantile",
+        "--tile-score-quantile", "1", "--include-maps", "--save-maps", "maps",
         "--save-jsonl", "out.jsonl", cwd=tmp_path,
     )  # fmt: skip
     records = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -73,8 +74,8 @@ def test_infer_tiles_with_our_flags_beside_the_hosts(mvtec: Path, tmp_path: Path
 def test_the_three_commands_have_one_set_of_flags(command: str) -> None:
     shown = run(script(command), "--help").stdout
     flags = (
-        "size", "stride", "map-reduce", "score-reduce", "score-topk", "fit", "fit-max", "batch", "score-from",
-        "scales", "skip-flat", "calibration", "folds",
+        "size", "stride", "map-reduce", "score-reduce", "score-topk", "score-quantile", "fit", "fit-max", "batch",
+        "score-from", "scales", "skip-flat", "calibration", "folds",
     )  # fmt: skip
     assert [flag for flag in flags if f"--tile-{flag} " not in shown] == []
 

@@ -43,6 +43,7 @@ _OURS: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     "--tile-folds": ("folds", {"type": int, "help": "Shares for --tile-calibration folds. Default: 5"}),
+    "--tile-score-quantile": ("score_quantile", {"type": float, "help": "The quantile for quantile. Default: 0.99"}),
     "--tile-score-from": (
         "score_from",
         {"choices": ("tiles", "map"), "help": "Take the score from the tiles or from the blended map. Default: tiles"},
