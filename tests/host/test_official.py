@@ -56,3 +56,31 @@ def test_maps_that_are_stretched_one_by_one_hide_what_the_official_numbers_show(
     assert ours["results"].keys() == alone["results"].keys()
     assert ours["official"]["gaps"]["seg_f1"] == "there is no pixel threshold from normal images"
     assert ours["official"]["gaps"]["threshold"] == "there is no validation split"
+
+
+def test_no_image_is_inferred_again_for_them(root: Path, tmp_path: Path) -> None:
+    code = (
+        "import json, sys\n"
+        "from pyimgano import root_cli\n"
+        "from pyimgano.models import pixel_stats_map\n"
+        "made, kind = [], pixel_stats_map.VisionPixelMADMapDetector\n"
+        "whole = kind.get_anomaly_map\n"
+        "def counted(self, item):\n"
+        "    made.append(str(item))\n"
+        "    return whole(self, item)\n"
+        "kind.get_anomaly_map = counted\n"
+        "assert root_cli.main(sys.argv[1:]) == 0\n"
+        "print(json.dumps([one for one in made if '/test/' in one]))\n"
+    )
+    options = ("--dataset", "mvtec", "--root", f"{root}", "--category", "tile", "--model", "vision_pixel_mad_map")
+    counts = []
+    for off in ("1", "0"):
+        output = run(
+            sys.executable, "-c", code, "benchmark", *options, "--pixel", "--output", f"{tmp_path / off}.json",
+            env={"PYIMGANO_DISABLE_PLUGIN_AUTOLOAD": off},
+        ).stdout  # fmt: skip
+        counts.append(len(json.loads(output.splitlines()[-1])))
+    assert counts[0] == counts[1] > 0
+    assert (
+        json.loads((tmp_path / "0.json").read_text(encoding="utf-8"))["official"]["metrics"]["pixel_ap"]["value"] > 0.9
+    )

@@ -85,6 +85,7 @@ SEAMS: tuple[Seam, ...] = (
     Seam("region benchmark", "pyimgano.pipelines.run_benchmark", "regions", "--roi in pyimgano-benchmark"),
     Seam("region pixel run", "pyimgano.services.benchmark_service", "regions", "--roi with --pixel"),
     Seam("region pixels", "pyimgano.pipelines.mvtec_visa", "region_metrics", "pixel metrics inside --roi"),
+    Seam("official maps", "pyimgano.pipelines.mvtec_visa", "own_pass", "native-size numbers from the same pass"),
     Seam("region robustness", "pyimgano.services.robustness_service", "regions", "--roi under corruptions"),
     Seam("region inference", "pyimgano.services.infer_wrapper_service", "regions", "--roi in pyimgano-infer"),
     Seam("held-out fit", "pyimgano.services.infer_wrapper_service", "infer_thresholds", "images kept from fitting"),
