@@ -40,6 +40,7 @@ class ClipDetector:
 
     decision_scores_: Scores | None = None
     threshold_: float | None = None
+    _engine: Engine | None = None
 
     def __init__(
         self,
@@ -83,9 +84,15 @@ class ClipDetector:
     @property
     def engine(self) -> Engine:
         """The loaded model, shared by all detectors of the same settings; loaded when it is first asked for."""
-        from pyimgano_industrial.models.openclip.engine import engine_of
+        if self._engine is None:
+            from pyimgano_industrial.models.openclip.engine import engine_of
 
-        return engine_of(self.settings)
+            self._engine = engine_of(self.settings)
+        return self._engine
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the loaded model out of copies and pickles, which load it again or share it."""
+        return {name: value for name, value in vars(self).items() if name != "_engine"}
 
     def fit(self, images: Iterable[Any], y: Any = None) -> Self:
         """Score good images, paths or arrays, and set the threshold so that the share `contamination` lies above."""

@@ -14,7 +14,7 @@ import torch
 from pyimgano_industrial.models.clip_batch import OpenCLIPBatch
 from pyimgano_industrial.models.clip_few_shot import OpenCLIPFewShot
 from pyimgano_industrial.models.clip_prompts import OpenCLIPPromptPatch
-from pyimgano_industrial.models.openclip.engine import _engine
+from pyimgano_industrial.models.openclip.engine import forget
 
 NAME = "tiny-ViT-B-16"
 KINDS: tuple[Any, ...] = (OpenCLIPPromptPatch, OpenCLIPFewShot, OpenCLIPBatch)
@@ -29,9 +29,9 @@ no_compiler = pytest.mark.skipif(
 @pytest.fixture(autouse=True)
 def _own_models() -> Iterator[None]:
     """Detectors share a loaded model, whose logit scale these tests set."""
-    _engine.cache_clear()
+    forget()
     yield
-    _engine.cache_clear()
+    forget()
 
 
 def results(kind: Any, **options: Any) -> tuple[Any, Any]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from hashlib import sha256
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 import torch
@@ -203,14 +204,24 @@ class Engine:
             return digest.hexdigest()
 
 
-@lru_cache(maxsize=2)
-def _engine(settings: ClipSettings, stamp: float) -> Engine:  # noqa: ARG001 - a new file under the same name is another
-    return Engine(settings)
+_held: WeakValueDictionary[tuple[ClipSettings, float], Engine] = WeakValueDictionary()
+_recent: deque[Engine] = deque(maxlen=2)
 
 
 def engine_of(settings: ClipSettings) -> Engine:
-    """Return the loaded model of these settings; the last two are kept, whichever detectors asked for them."""
-    return _engine(settings, settings.checkpoint.stat().st_mtime if settings.checkpoint else 0.0)
+    """Return the loaded model of these settings, one for all detectors that hold it; the last two loaded are kept."""
+    key = (settings, settings.checkpoint.stat().st_mtime if settings.checkpoint else 0.0)  # a new file is another
+    engine = _held.get(key)
+    if engine is None:
+        engine = _held[key] = Engine(settings)
+        _recent.append(engine)
+    return engine
+
+
+def forget() -> None:
+    """Let go of the models that no detector holds, and share none of the others any longer."""
+    _held.clear()
+    _recent.clear()
 
 
 def _normal(features: Tensor) -> Tensor:
