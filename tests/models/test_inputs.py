@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pyimgano_industrial.core.errors import ImageError
-from pyimgano_industrial.models.inputs import as_rgb, batches, stacked
+from pyimgano_industrial.models.inputs import KeptMaps, as_rgb, batches
 
 
 def test_a_file_and_its_array_are_the_same_image(tmp_path: Path) -> None:
@@ -59,9 +59,25 @@ def test_images_of_many_sizes_do_not_pile_up() -> None:
     assert done == 100
 
 
-def test_maps_of_one_size_are_stacked() -> None:
-    one = np.zeros((2, 3), np.float32)
-    found = stacked([one, one])
-    assert isinstance(found, np.ndarray)
-    assert found.shape == (2, 2, 3)
-    assert isinstance(stacked([one, one.T]), list)
+@pytest.mark.parametrize("count", [3, None])
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
+def test_maps_of_one_size_are_stacked_and_others_listed(count: int | None, order: tuple[int, ...]) -> None:
+    for sizes, kind in (((2, 3), (2, 3), (2, 3)), np.ndarray), (((2, 3), (3, 2), (2, 3)), list):
+        kept = KeptMaps(count)
+        for at in order:
+            kept.room(at, sizes[at])[:] = at
+        found = kept.all()
+        assert isinstance(found, kind)
+        assert [one.shape for one in found] == list(sizes)
+        assert [one.mean() for one in found] == [0, 1, 2]
+        assert {one.dtype for one in found} == {np.dtype(np.float32)}
+
+
+def test_no_maps_are_an_empty_list() -> None:
+    assert KeptMaps(0).all() == []
+
+
+def test_maps_of_a_known_number_are_not_copied() -> None:
+    kept = KeptMaps(2)
+    rooms = [kept.room(at, (2, 3)) for at in range(2)]
+    assert all(np.shares_memory(room, kept.all()) for room in rooms)

@@ -57,6 +57,6 @@ def test_scales_are_joined_by_the_harmonic_mean() -> None:
 
 def test_a_map_has_the_image_s_size_and_its_patches_values_at_their_centres() -> None:
     grid = np.arange(6, dtype=np.float32).reshape(2, 3)
-    found = to_image(grid, (22, 33))
-    assert found.shape == (22, 33)
+    found = np.full((2, 22, 33), np.nan, np.float32)[1]
+    to_image(grid, found)
     np.testing.assert_allclose(found[5::11, 5::11], grid, atol=1e-5)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from hashlib import sha256
 from os import PathLike
@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano_industrial.models.clip_detector import MODEL, WEIGHTS, ClipDetector, NotFittedError, Scores
+from pyimgano_industrial.models.clip_detector import MODEL, WEIGHTS, ClipDetector, Maps, NotFittedError, Scores
 from pyimgano_industrial.models.clip_settings import ClipError, Precision, Resizing
-from pyimgano_industrial.models.inputs import RGB, as_rgb, batches
-from pyimgano_industrial.models.patch_scores import to_image
+from pyimgano_industrial.models.inputs import RGB, KeptMaps, as_rgb, batches
+from pyimgano_industrial.models.patch_scores import Grids, to_image
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -96,25 +96,31 @@ class OpenCLIPBatch(ClipDetector):
         self.threshold_ = self._threshold(self.decision_scores_)
         return self
 
-    def _score(self, images: Iterable[Any], *, want_maps: bool) -> tuple[Scores, list[NDArray[np.float32]]]:
+    def _score(self, images: Iterable[Any], *, want_maps: bool) -> tuple[Scores, Maps]:
+        maps = KeptMaps(len(images) if isinstance(images, Sized) else None)
+        scores = []
+        for position, (one, batch) in enumerate(self._meetings(images)):
+            score, grid = self._mutual(one, batch)
+            scores.append(score)
+            if want_maps:
+                to_image(grid, maps.room(position, one.size))
+        return np.array(scores, np.float64), maps.all()
+
+    def _meetings(self, images: Iterable[Any]) -> Iterator[tuple[Seen, Sequence[Seen]]]:
+        """Yield each image and those that it is scored against."""
         if self._batch:
-            scores, maps = [], []
             for item in images:
-                one = self._seen([item])[0]
-                score, found = self._mutual(one, self._batch, want_map=want_maps)
-                scores.append(score)
-                maps += found
-            return np.array(scores, np.float64), maps
+                yield self._seen([item])[0], self._batch
+            return
         batch = self._seen(images)
         if batch and len({one.digest for one in batch}) < 2:
             raise NotFittedError(
                 f"vision_openclip_batch scores images against each other; got {len(batch)}: fit() the unlabelled batch "
                 f"first, or pass all of it in one call"
             )
-        pairs = [self._mutual(one, batch, want_map=want_maps) for one in batch]
-        return np.array([score for score, _ in pairs], np.float64), [one for _, found in pairs for one in found]
+        yield from ((one, batch) for one in batch)
 
-    def _mutual(self, one: Seen, batch: Sequence[Seen], *, want_map: bool) -> tuple[float, list[NDArray[np.float32]]]:
+    def _mutual(self, one: Seen, batch: Sequence[Seen]) -> tuple[float, Grids]:
         engine = self.engine
         others = [other for other in batch if other.digest != one.digest]
         count = max(1, int(len(others) * _SHARE))
@@ -129,8 +135,8 @@ class OpenCLIPBatch(ClipDetector):
                     ]
                 )
                 found.append(np.partition(far, count - 1, axis=0)[:count].mean(axis=0))
-        grid = np.mean(found, axis=0, dtype=np.float32).reshape(one.grid)
-        return float(grid.max()), [to_image(grid, one.size)] if want_map else []
+        grid: Grids = np.asarray(np.mean(found, axis=0, dtype=np.float32)).reshape(one.grid)
+        return float(grid.max()), grid
 
     def _seen(self, images: Iterable[Any]) -> list[Seen]:
         from pyimgano_industrial.models.openclip.engine import Wanted

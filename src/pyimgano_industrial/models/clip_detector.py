@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Sized
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pyimgano_industrial.core.errors import IndustrialError
 from pyimgano_industrial.core.extras import require
 from pyimgano_industrial.models.clip_settings import ClipError, ClipSettings, Precision, Resizing, one_of
-from pyimgano_industrial.models.inputs import RGB, batches, stacked
+from pyimgano_industrial.models.inputs import RGB, KeptMaps, batches
 from pyimgano_industrial.models.patch_scores import Grids, to_image
 from pyimgano_industrial.models.views import Views, plan
 
@@ -112,8 +112,7 @@ class ClipDetector:
 
     def score_and_map(self, images: Iterable[Any]) -> tuple[Scores, Maps]:
         """Return scores and maps of one forward pass."""
-        scores, maps = self._score(images, want_maps=True)
-        return scores, stacked(maps)
+        return self._score(images, want_maps=True)
 
     def get_anomaly_map(self, image: Any) -> NDArray[np.float32]:
         """Return the map (H, W) of one image."""
@@ -125,19 +124,17 @@ class ClipDetector:
             raise NotFittedError("predict() needs a threshold, which fit() sets from good images; call it first")
         return (self.decision_function(images) > self.threshold_).astype(np.int64)
 
-    def _score(self, images: Iterable[Any], *, want_maps: bool) -> tuple[Scores, list[NDArray[np.float32]]]:
+    def _score(self, images: Iterable[Any], *, want_maps: bool) -> tuple[Scores, Maps]:
         scores: dict[int, float] = {}
-        maps: dict[int, NDArray[np.float32]] = {}
+        maps = KeptMaps(len(images) if isinstance(images, Sized) else None)
         for positions, group in batches(images, size=self.batch_size):
             found, grids = self._score_batch(group, self._views(group[0]))
             scores |= dict(zip(positions, found.tolist(), strict=True))
             if want_maps:
                 size = (group[0].shape[0], group[0].shape[1])
-                maps |= {index: to_image(grid, size) for index, grid in zip(positions, grids, strict=True)}
-        ordered = range(len(scores))
-        return np.array([scores[index] for index in ordered], np.float64), [
-            maps[index] for index in ordered if want_maps
-        ]
+                for index, grid in zip(positions, grids, strict=True):
+                    to_image(grid, maps.room(index, size))
+        return np.array([scores[index] for index in range(len(scores))], np.float64), maps.all()
 
     def _score_batch(self, images: list[RGB], views: Views) -> tuple[NDArray[np.float32], Grids]:
         """Return scores (N,) and grids (N, *views.grid) of images of one shape."""

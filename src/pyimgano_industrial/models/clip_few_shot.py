@@ -167,6 +167,7 @@ class OpenCLIPFewShot(OpenCLIPPromptPatch):
         for features in self.engine.views(images, views, wanted, batch_size=self.batch_size):
             prompted.append(self._prompt_part(features, views.view))
             distances.append(self._bank_part(features, views.view, hidden))
+            del features  # before the next are computed
         scores, grids = self._joined(prompted, views)
         far = views.merge(np.concatenate(distances).reshape(-1, len(views.offsets), *views.view))
         both = (scores + far.max(axis=(1, 2))) / 2, (grids + far) / 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -94,11 +95,8 @@ class OpenCLIPPromptPatch(ClipDetector):
         )
 
     def _score_batch(self, images: list[RGB], views: Views) -> tuple[NDArray[np.float32], Grids]:
-        found = [
-            self._prompt_part(features, views.view)
-            for features in self.engine.views(images, views, self._wanted(views.view), batch_size=self.batch_size)
-        ]
-        return self._joined(found, views)
+        each = self.engine.views(images, views, self._wanted(views.view), batch_size=self.batch_size)
+        return self._joined(list(map(partial(self._prompt_part, view=views.view), each)), views)
 
     def _wanted(self, view: tuple[int, int], *, plain: bool = False) -> Wanted:
         from pyimgano_industrial.models.openclip.engine import Wanted

@@ -6,7 +6,6 @@ Arrays named grids are (N, rows, columns) of patches; scores are higher where mo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,10 +71,9 @@ def join_scales(grids: Sequence[Grids]) -> Grids:
     return joined
 
 
-def to_image(grid: Any, size: tuple[int, int]) -> NDArray[np.float32]:
-    """Return a grid (rows, columns) that covers the whole image as a map (height, width), linear between patches."""
+def to_image(grid: Grids, anomaly_map: NDArray[np.float32]) -> None:
+    """Write a grid (rows, columns) that covers the whole image to a map (height, width), linear between patches."""
     import cv2
 
-    height, width = size
-    resized: NDArray[np.float32] = cv2.resize(grid, (width, height), interpolation=cv2.INTER_LINEAR)
-    return resized
+    height, width = anomaly_map.shape
+    cv2.resize(grid, (width, height), dst=anomaly_map, interpolation=cv2.INTER_LINEAR)

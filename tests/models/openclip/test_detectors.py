@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from typing import Any
 
 import numpy as np
@@ -140,6 +141,27 @@ def test_what_is_too_little_is_an_error() -> None:
 def test_copies_share_the_loaded_model() -> None:
     detector = OpenCLIPPromptPatch(**CLIP)
     assert copy.deepcopy(detector).engine is detector.engine
+
+
+def test_a_detector_keeps_its_model_whatever_others_load() -> None:
+    detectors = [OpenCLIPPromptPatch(**CLIP, precision=precision) for precision in ("fp32", "bf16", "fp16")]
+    loaded = [detector.engine for detector in detectors]
+    assert [detector.engine for detector in detectors] == loaded
+    assert OpenCLIPPromptPatch(**CLIP).engine is loaded[0], "a new detector shares what another holds"
+
+
+def test_a_pickle_leaves_the_model_out() -> None:
+    detector = OpenCLIPPromptPatch(**CLIP).fit(parts(2))
+    stored = pickle.dumps(detector)
+    assert len(stored) < 100_000, "its weights alone have 6 MB"
+    np.testing.assert_array_equal(pickle.loads(stored).decision_function(parts(2)), detector.decision_scores_)
+
+
+def test_maps_are_not_copied_and_equal_those_of_a_generator() -> None:
+    detector = OpenCLIPPromptPatch(**CLIP, batch_size=2)
+    maps = detector.predict_anomaly_map(parts(5))
+    assert isinstance(maps, np.ndarray)
+    np.testing.assert_array_equal(detector.predict_anomaly_map(part for part in parts(5)), maps)
 
 
 def test_the_zero_shot_threshold_flags_the_stated_share() -> None:
