@@ -40,6 +40,7 @@ IN_PLACE = {
     ),
 }
 TRAINED = {
+    "AnomalyVFM": Tiny(),
     "Cfa": Tiny({"backbone": "resnet18"}),
     "Cflow": Tiny({"backbone": "resnet18", "layers": ["layer2"], "coupling_blocks": 2, "condition_vector": 16}),
     "Csflow": Tiny({"cross_conv_hidden_channels": 8, "n_coupling_blocks": 1}, (128, 128)),
@@ -74,7 +75,6 @@ TRAINED = {
 }
 TINY = IN_PLACE | TRAINED
 ELSEWHERE = {
-    "AnomalyVFM": "its network has one size, a large vision transformer, with which a test would take minutes",
     "WinClip": "anomalib's is right with open_clip below 2.26.1 only: test_anomalib_winclip.py, by tox in winclip",
 }
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pyimgano_industrial.core.errors import IndustrialWarning
-from pyimgano_industrial.models.anomalib_detector import AnomalibDetector, AnomalibScorer
+from pyimgano_industrial.models.anomalib_detector import AnomalibDetector
 from pyimgano_industrial.models.anomalib_table import BY_CLASS, MODELS
 from pyimgano_industrial.models.checkpoint_files import CheckpointError
 from pyimgano_industrial.models.runtime import DeviceError
@@ -183,23 +183,6 @@ def test_a_device_that_is_not_there_is_named(tmp_path: Path) -> None:
     if not torch.cuda.is_available():
         with pytest.raises(DeviceError, match="got 'cuda:0', and torch sees no cuda device"):
             alias("Padim")(checkpoint_path=path, device="cuda:0")
-
-
-@pytest.mark.parametrize("name", ["Padim", "Stfpm"])
-def test_openvino_and_onnx_exports_give_raw_scores_and_the_threshold(name: str, tmp_path: Path) -> None:
-    pytest.importorskip("openvino")
-    pytest.importorskip("onnxscript")
-    path, module = checkpoint(name, tmp_path)
-    images = pictures(3, seed=1, size=SIZE)
-    ours = alias(name)(checkpoint_path=path, device="cpu")
-    scores, maps = ours.score_and_map(images)
-    module.cpu().eval()
-    for exported in (module.to_onnx(tmp_path / "onnx"), module.to_openvino(tmp_path / "openvino")):
-        detector: AnomalibScorer = alias(name)(checkpoint_path=exported, device="cpu")
-        found, found_maps = detector.score_and_map(images)  # type: ignore[attr-defined]  # these two have maps
-        np.testing.assert_allclose(found, scores, rtol=1e-3, atol=1e-4)
-        np.testing.assert_allclose(found_maps, maps, rtol=1e-3, atol=1e-3)
-        assert detector.thresholds.image == pytest.approx(0.4, abs=1e-5)
 
 
 def test_in_place_models_are_those_with_a_memory_bank() -> None:

@@ -17,7 +17,10 @@ from pyimgano_industrial.models.checkpoint_files import CheckpointError
 from pyimgano_industrial.plugins.builtin import pyimgano_models
 
 ROWS = {entry.name: entry for entry in pyimgano_models() if "anomalib" in entry.tags}
-WITHOUT = "import sys; sys.modules.update(dict.fromkeys(['torch', 'torchvision', 'anomalib', 'openvino']))\n"
+WITHOUT = (
+    "import sys\n"
+    "sys.modules.update(dict.fromkeys(['torch', 'torchvision', 'anomalib', 'openvino', 'onnx', 'onnxruntime']))\n"
+)
 
 
 def test_every_model_has_a_row_and_pyimgano_s_own_names_are_taken_over() -> None:
@@ -83,9 +86,10 @@ def test_without_anomalib_the_error_names_the_cure(tmp_path: Path) -> None:
     )
     done = run(sys.executable, "-c", WITHOUT + code, check=False)
     assert 'pip install "pyimgano-industrial[anomalib]"' in done.stderr
-    path.write_text('<?xml version="1.0"?><net/>', encoding="utf-8")
-    done = run(sys.executable, "-c", WITHOUT + code, check=False)
-    assert 'pip install "pyimgano-industrial[exports]"' in done.stderr
+    for content in (b'<?xml version="1.0"?><net/>', b"\x08\x0a\x12\x07pytorch"):
+        path.write_bytes(content)
+        done = run(sys.executable, "-c", WITHOUT + code, check=False)
+        assert 'pip install "pyimgano-industrial[exports]"' in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 import zipfile
 from pathlib import Path
@@ -56,6 +57,19 @@ def test_torchscript_other_archives_and_folders_are_refused(tmp_path: Path) -> N
         sniff(tmp_path / "gone.ckpt")
 
 
-def test_the_hash_is_that_of_the_whole_file(tmp_path: Path) -> None:
-    path = written(tmp_path / "a", b"abc")
-    assert sha256(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+@pytest.mark.parametrize(
+    ("name", "content", "beside"),
+    [
+        ("a.ckpt", b"\x80\x02abc", None),
+        ("a.xml", b'<?xml version="1.0"?><net/>', "a.bin"),
+        ("a.onnx", b"\x08\x0a\x12\x07pytorch", "a.onnx.data"),
+    ],
+)
+def test_the_hash_is_that_of_the_file_and_of_an_export_s_weights_beside_it(
+    name: str, content: bytes, beside: str | None, tmp_path: Path
+) -> None:
+    path = written(tmp_path / name, content)
+    for other in ("a.bin", f"{name}.data"):
+        written(tmp_path / other, other.encode())
+    weights = b"" if beside is None else beside.encode()
+    assert sha256(path) == hashlib.sha256(content + weights).hexdigest()

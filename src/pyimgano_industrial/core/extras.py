@@ -13,7 +13,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "anomalib": ("anomalib",),
     "clip": ("torch", "open_clip_torch"),
     "completion": ("shtab",),
-    "exports": ("openvino",),
+    "exports": ("onnx", "onnxruntime", "openvino"),
     "headless": ("opencv-python-headless",),
     "large": ("imagecodecs", "tifffile", "zarr"),
     "report": ("matplotlib",),

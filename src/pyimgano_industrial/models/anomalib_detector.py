@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -195,9 +196,13 @@ class AnomalibScorer:
             from pyimgano_industrial.models.anomalib.loading import load
 
             return load(self.checkpoint_path, model=self.model, device=self.device, trust=self.trust_checkpoint)
+        alone = self.model is not None and self.model.alone
+        if kind == "onnx" and (_is_there("onnx", "onnxruntime") or not _is_there("openvino")):
+            from pyimgano_industrial.models.onnx_export import OnnxRuntime
+
+            return OnnxRuntime(self.checkpoint_path, device=self.device, alone=alone)
         from pyimgano_industrial.models.openvino_export import OpenVinoRuntime
 
-        alone = self.model is not None and self.model.alone
         return OpenVinoRuntime(self.checkpoint_path, kind=kind, device=self.device, alone=alone)
 
     def _fit_in_place(self, images: Sequence[Image]) -> None:
@@ -271,6 +276,10 @@ class AnomalibDetector(AnomalibScorer):
                 stacklevel=4,
             )
         return place(anomaly_map, where, height, width)
+
+
+def _is_there(*modules: str) -> bool:
+    return all(find_spec(module) is not None for module in modules)
 
 
 def _listed(images: Images) -> Sequence[Image]:

@@ -47,11 +47,14 @@ def sniff(path: Path) -> Kind:
 
 
 def sha256(path: Path) -> str:
-    """Return a file's SHA-256 as hexadecimal digits."""
+    """Return the SHA-256, as hexadecimal digits, of a model file and of the weights that lie beside an export."""
+    beside = {"onnx": path.with_name(f"{path.name}.data"), "openvino": path.with_suffix(".bin")}.get(sniff(path))
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
+    for part in (path, beside):
+        if part is not None and part.is_file():
+            with part.open("rb") as file:
+                while block := file.read(1 << 20):
+                    digest.update(block)
     return digest.hexdigest()
 
 
