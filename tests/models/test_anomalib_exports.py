@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL.Image
 import pytest
 
 from pyimgano_industrial.core.errors import IndustrialWarning, PluginError
@@ -179,6 +180,16 @@ def test_images_are_resized_with_antialiasing_as_in_training_without_torch_and_a
     scores, maps = detector.score_and_map([board.astype(np.uint8), bright(8, 8)])
     np.testing.assert_allclose(maps[0], 0.25, atol=5e-3)
     np.testing.assert_allclose(scores, [0.25, 0.8 - 0.25], atol=5e-3)
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_graph_that_resizes_by_cubics_gets_images_resized_so(tmp_path: Path) -> None:
+    resized = [*RESIZED[:3], node("Resize", "image empty empty sizes", "cropped", mode="cubic")]
+    image = np.random.default_rng(0).integers(0, 256, (8, 24, 3), np.uint8)
+    path = write(tmp_path / "a.onnx", *resized, *NETWORK, *RAW)
+    (found,) = AnomalibDetector(checkpoint_path=path, device="cpu")._running()([image], normalized=False)[1] or ()
+    grey = PIL.Image.fromarray(image.astype(np.float32).mean(axis=2) / 255)
+    np.testing.assert_allclose(found, np.asarray(grey.resize((8, 8), PIL.Image.Resampling.BICUBIC)) - 0.25, atol=1e-5)
 
 
 @pytest.mark.usefixtures("engine")

@@ -26,6 +26,11 @@ class Value(Protocol):
         ...
 
     @property
+    def mode(self) -> str:
+        """How a Resize interpolates, such as "linear" or "cubic"."""
+        ...
+
+    @property
     def users(self) -> Sequence[Any]:
         """The values that are computed from it."""
         ...
@@ -41,10 +46,12 @@ def raw_source(value: Any) -> tuple[Any, float | None] | None:
 
     anomalib's graph ends in: if (there is a range) clip((raw - threshold) / range + 0.5, 0, 1), else raw. The condition
     is a constant by then; converters keep both branches, or the clip alone, and then often raw * factor + term before
-    it. A graph that ends otherwise does not normalise.
+    it. Where these are part of the network's last weights, what is clipped is returned, whose threshold is 0.5. A graph
+    that ends otherwise does not normalise.
     """
     if value.kind in ("Clip", "Min"):
-        return _unscaled(_clipped(value))
+        clipped = _clipped(value)
+        return _unscaled(clipped) or (None if clipped is None or _scaled(clipped) is None else (clipped, 0.5))
     condition = value.inputs[0].constant if value.kind == "Where" else None
     if condition is None:
         return value, None
@@ -94,6 +101,14 @@ def steps_of(image: Value, fixed: tuple[int, int] | None) -> tuple[Step, ...] | 
     crop = CentreCrop((rows[1] - rows[0], columns[1] - columns[0]))
     centred = [round((side - kept) / 2) for side, kept in zip(size, crop.size, strict=True)]
     return (*steps, crop) if centred == [rows[0], columns[0]] else None
+
+
+def interpolation_of(image: Value) -> str:
+    """Return how the graph resizes its input, "" where it does not."""
+    value = _following(image)
+    while value is not None and value.kind in (*_PASSED, "Slice"):
+        value = _following(value)
+    return value.mode if value is not None and value.kind == "Resize" else ""
 
 
 def _following(value: Value) -> Any:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pyimgano_industrial.core.errors import IndustrialWarning
 from pyimgano_industrial.models.checkpoint_files import CheckpointError, Kind
-from pyimgano_industrial.models.export_graph import Value, raw_source, steps_of
+from pyimgano_industrial.models.export_graph import Value, interpolation_of, raw_source, steps_of
 from pyimgano_industrial.models.placing import CentreCrop, Resize, Step
 from pyimgano_industrial.models.runtime import Output, Thresholds
 
@@ -35,6 +35,7 @@ class ExportRuntime:
         self.thresholds = Thresholds()
         self._path, self._alone = path, alone
         self._batch: int | None = None
+        self._cubic = False
         self._names: list[str] = []
         self._size: tuple[int, int] | None = None
 
@@ -92,6 +93,10 @@ class ExportRuntime:
             self._warn("moves pixels in a way that cannot be followed: its maps are laid over the whole image")
         self.steps = steps or ()
         self._size = next((one.size for one in self.steps if isinstance(one, Resize) and len(one.size) == 2), None)
+        interpolation = interpolation_of(image)
+        self._cubic = "cubic" in interpolation
+        if fixed is None and "linear" not in interpolation and not self._cubic:
+            self._size = None  # to the nearest pixel, without antialiasing, as the graph does it
         self._batch = shape[0]
         self.preprocessing = (*map(_words, self.steps), "whatever else is inside the graph")
         return raw
@@ -107,8 +112,9 @@ class ExportRuntime:
         from PIL import Image
 
         size = (self._size[1], self._size[0])
+        method = Image.Resampling.BICUBIC if self._cubic else Image.Resampling.BILINEAR
         planes = [Image.fromarray(np.ascontiguousarray(plane)) for plane in np.moveaxis(scaled, -1, 0)]
-        return np.stack([np.asarray(plane.resize(size, Image.Resampling.BILINEAR)) for plane in planes])
+        return np.stack([np.asarray(plane.resize(size, method)) for plane in planes])
 
 
 def first_line(error: Exception) -> str:

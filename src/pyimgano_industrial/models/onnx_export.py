@@ -126,6 +126,12 @@ class Tensor(NamedTuple):
         return [Tensor(self.graph, name) for name in names]
 
     @property
+    def mode(self) -> str:
+        """See `Value`."""
+        found = [one.s.decode() for one in self.graph.makers[self.name].attribute if one.name == "mode"]
+        return found[0] if found else "nearest"
+
+    @property
     def users(self) -> list[Tensor]:
         """See `Value`."""
         return [Tensor(self.graph, name) for name in self.graph.users.get(self.name, ())]

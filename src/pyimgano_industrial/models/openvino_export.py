@@ -71,6 +71,11 @@ class Output:
         return [*found[:3], *found[4:]] if self.kind == "Slice" else found  # its fourth are the strides
 
     @property
+    def mode(self) -> str:
+        """See `Value`."""
+        return str(self.output.get_node().get_attributes().get("mode", ""))
+
+    @property
     def users(self) -> list[Output]:
         """See `Value`."""
         return [Output(one.get_node().output(0)) for one in self.output.get_target_inputs()]
