@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import sys
+import warnings
 
 import pytest
 
@@ -25,6 +27,30 @@ def test_a_terminal_shows_a_line_with_an_estimate_and_clears_it(monkeypatch: pyt
     assert terminal.getvalue() == "\r\x1b[Ktiles  10/40  6 s left"
     progress(40, 40)
     assert terminal.getvalue().endswith("left\r\x1b[K")
+
+
+def test_a_warning_has_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setattr("warnings.showwarning", lambda message, *_: print(f"warning: {message}", file=sys.stderr))
+    shown = warnings.showwarning
+    with TerminalProgress("fitting") as progress:
+        warnings.warn("few images", UserWarning, stacklevel=1)
+        progress(1, 2)
+    assert warnings.showwarning is shown
+    before, after = terminal.getvalue().split("warning: few images")
+    assert before.startswith("\r\x1b[Kfitting  ...\r\x1b[K")
+    assert "fitting" not in before.removeprefix("\r\x1b[Kfitting")
+    assert "\r\x1b[Kfitting  1/2" in after
+
+
+def test_a_warning_that_is_caught_is_caught_under_a_line_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr", Terminal())
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with TerminalProgress("fitting"):
+            warnings.warn("few images", UserWarning, stacklevel=1)
+    assert [f"{one.message}" for one in caught] == ["few images"]
 
 
 def test_a_count_that_falls_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,9 +25,11 @@ Fits each model on each category, takes thresholds from the validation split, pa
 measures by the data set's official protocol, maps and masks at the images' own size. What is done is kept: the same
 command goes on where it was interrupted.
 
-  pyimgano-industrial evaluate --dataset mvtec_loco --root DIR --category all --model vision_padim --output runs/loco
+  pyimgano-industrial evaluate --dataset mvtec_loco --root DIR --category all --output runs/loco \\
+      --model vision_industrial_filter_bank
   pyimgano-industrial evaluate --dataset mvtec_ad2 --root DIR --category can --output runs/can \\
-      --model vision_pixel_mad_map --model vision_padim --label padim-tiled --tile-size 512 --tile-stride 384
+      --model vision_industrial_filter_bank \\
+      --model vision_industrial_filter_bank --label tiled --tile-size 512 --tile-stride 384
 """
 
 

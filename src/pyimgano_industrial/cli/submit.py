@@ -31,7 +31,7 @@ Fits a model on each of the eight objects, takes its pixel threshold from the no
 of both private splits as the server wants them; or takes maps from a folder. All is checked against the data set on
 disk and packed. What is done is kept: the same command goes on where it was interrupted.
 
-  pyimgano-industrial submit --root mvtec_ad2 --model vision_padim --output submissions/padim
+  pyimgano-industrial submit --root mvtec_ad2 --model vision_industrial_filter_bank --output submissions/first
   pyimgano-industrial submit --root mvtec_ad2 --maps DIR --output submissions/mine
   pyimgano-industrial submit --root mvtec_ad2 --check submissions/mine/submission.tar.gz
 

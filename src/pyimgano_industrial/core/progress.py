@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from types import TracebackType
+from typing import Any
 
 Progress = Callable[[int, int], None]
 
@@ -14,7 +16,8 @@ class TerminalProgress:
     """Prints "what  12/80  3 s left" on standard error, in place; silent when that is no terminal.
 
     As a context it shows what is being done from its beginning to its end, also before the first count and after the
-    last. Elsewhere the line goes when all is done. A lower count than before begins anew.
+    last, and a warning takes the place of the line, which comes again with the next count. Elsewhere the line goes when
+    all is done. A lower count than before begins anew.
     """
 
     def __init__(self, what: str) -> None:
@@ -28,12 +31,17 @@ class TerminalProgress:
     def __enter__(self) -> TerminalProgress:
         self._stays = True
         self._show("...")
+        self._warn = warnings.showwarning
+        if self._on:
+            warnings.showwarning = self._warned
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.clear()
+        if self._on:
+            warnings.showwarning = self._warn
 
     def __call__(self, done: int, total: int, *_: object) -> None:
         """Show that `done` of `total` are done; at most ten times a second."""
@@ -58,6 +66,10 @@ class TerminalProgress:
         if self._drawn:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
             self._drawn = False
+
+    def _warned(self, *warning: Any, **options: Any) -> None:
+        self.clear()
+        self._warn(*warning, **options)
 
     def _show(self, text: str) -> None:
         if self._on:
