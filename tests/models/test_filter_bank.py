@@ -20,6 +20,7 @@ from pyimgano_industrial.models.filter_bank.place import Places, Sums
 from pyimgano_industrial.models.filter_bank.scores import Normal, tails
 from pyimgano_industrial.models.filter_bank.usual import Usual
 from pyimgano_industrial.testing import ModelContract
+from pyimgano_industrial.tiling import TiledDetector
 
 RNG = np.random.default_rng(0)
 SCENE = cv2.resize(RNG.uniform(40, 210, (12, 16, 3)), (160, 120), interpolation=cv2.INTER_CUBIC)
@@ -206,6 +207,27 @@ def test_the_accurate_configuration_averages_three_levels() -> None:
     assert bad > detector.threshold_
     assert bad > good
     assert detector.get_anomaly_map(dented(image))[20:40, 100:120].max() > 1.5
+
+
+# In tiles.
+
+
+@pytest.mark.filterwarnings("ignore:.* scores of normal images:pyimgano_industrial.core.errors.IndustrialWarning")
+@pytest.mark.parametrize("fit_mode", ["tiles", "position"])
+def test_a_tiled_filter_bank_finds_a_dent_and_knows_its_region(fit_mode: str) -> None:
+    options = {"tile_size": 64, "stride": 48, "map_reduce": "hann", "fit_mode": fit_mode, "calibration": "holdout"}
+    tiled = TiledDetector(detector=FilterBank(), roi=(0, 0, 96, 120), contamination=0.2, **options)
+    tiled.fit(aligned(30, seed=1))
+    good = aligned(1, seed=6)[0]
+    outside, within = dented(good, x=140), dented(good, x=40)
+    plain, same, higher = tiled.decision_function([good, outside, within])
+    assert same == pytest.approx(plain)
+    assert higher > tiled.threshold_ > plain
+    found = tiled.get_anomaly_map(within)
+    assert not found[:, 96:].any()
+    y, x = np.unravel_index(found.argmax(), found.shape)
+    assert abs(y - 30) <= 8
+    assert abs(x - 40) <= 8
 
 
 # Its parts, against slow references.
