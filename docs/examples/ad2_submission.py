@@ -15,7 +15,7 @@ from pyimgano_industrial.cli.main import main as pyimgano_industrial
 from pyimgano_industrial.datasets import MVTecAD2
 from pyimgano_industrial.demo.layouts import CATEGORY, Counts, write_ad2
 
-ROOT, MODEL = Path("mvtec_ad2"), "vision_pixel_mad_map"
+ROOT, MODEL = Path("mvtec_ad2"), "vision_industrial_filter_bank"
 FEW = Counts(fit=6, validation=4, good=1, bad=2)
 
 
