@@ -20,6 +20,7 @@ from evaluation.pages import Page, check_whole, seen
 from metrics import reference
 from pyimgano_industrial.cli.main import main
 from pyimgano_industrial.evaluation.comparison import MEAN, Comparison, ComparisonError, compare
+from pyimgano_industrial.evaluation.comparison_page import name as name_of
 from pyimgano_industrial.evaluation.comparison_page import render
 from pyimgano_industrial.evaluation.folder import RunFolder
 from pyimgano_industrial.evaluation.redrawn import Images, auroc, measured
@@ -262,3 +263,10 @@ def test_runs_without_a_category_that_is_done_are_told(runs: Path, tmp_path: Pat
     folder.save(replace(run, rows=tuple(replace(one, state="waiting", metrics={}) for one in run.rows)))
     with pytest.raises(ComparisonError, match="no run has one"):
         compare([tmp_path])
+
+
+def test_the_page_has_the_spro_curve_of_each_kind(loco: Comparison) -> None:
+    page = render(loco)
+    for kind in ("logical_anomalies", "structural_anomalies"):
+        assert f"<figcaption>sPRO, {kind}</figcaption>" in page
+    assert [name_of(one) for one in ("image_auroc", "image_auroc_mean")] == ["image AUROC", "mean image AUROC"]

@@ -72,7 +72,8 @@ def render(found: Comparison) -> str:
                 cells.append(value if difference is None else f"{value}  {shown(difference)}{mark}")
             rows.append((category, *cells))
         parts.append("\n".join(aligned(rows, left=range(len(rows[0])))))
-    parts += [f"note: {one}" for one in found.notes]
+    if found.notes:
+        parts.append("\n".join(f"note: {one}" for one in found.notes))
     first = found.entries[0].label
     parts.append(f"Differences to {first}; [{100 * found.interval:g} % interval, the same images]; * leaves 0 out.")
     return "\n\n".join(parts)

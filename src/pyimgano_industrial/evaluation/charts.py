@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 WIDTH, HEIGHT = 368, 262
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 16, 12, 40
-_BAR_LEFT, _BAR_STEP, _BAR_NAME = 128, 27, 18  # of a chart of bars; letters of a name
+_BAR_LEFT, _BAR_STEP, _BAR_NAME = 140, 27, 20  # of a chart of bars; letters of a name
 _BINS = 36
 _POINTS = 240  # of a line, more than a screen tells apart
 

@@ -17,6 +17,7 @@ _CURVES = {
     "pixel_roc": ("ROC of pixels", "false positive rate", "true positive rate", 1.0),
     "pro": ("PRO curve", "false positive rate of pixels", "per-region overlap", 0.3),
 }
+_SPRO = ("false positive rate of pixels", "saturated overlap", 0.3)
 
 
 def render(found: Comparison) -> str:
@@ -42,8 +43,12 @@ def _metrics(found: Comparison) -> list[tuple[int, str]]:
 
 
 def name(metric: str) -> str:
-    """Return a metric's name for people, without "best", of which a comparison shows nothing."""
-    return title_of(metric).replace(" (best)", "")
+    """Return a metric's name for people, without "best", of which a comparison shows nothing.
+
+    Runs of several protocols have both AUROCs of images, of all and the mean of the kinds.
+    """
+    mean = "mean " if metric == "image_auroc_mean" else ""
+    return mean + title_of(metric).replace(" (best)", "")
 
 
 def shown(one: Difference) -> str:
@@ -112,7 +117,9 @@ def _curves(found: Comparison, number: int) -> str:
     category = found.categories[number]
     loaded = list(_loaded(found.entries[:_STYLES], category))
     charts = []
-    for key, (title, x_label, y_label, x_max) in _CURVES.items():
+    of_kinds = sorted({key for _, some in loaded for key in some if key.startswith("spro/")})
+    spro = {key: (f"sPRO, {key.removeprefix('spro/')}", *_SPRO) for key in of_kinds}
+    for key, (title, x_label, y_label, x_max) in {**_CURVES, **spro}.items():
         lines = [Line(one.label, some[key], style) for style, (one, some) in enumerate(loaded, 1) if key in some]
         if lines:
             drawn = curves(

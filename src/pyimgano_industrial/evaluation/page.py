@@ -85,8 +85,9 @@ stroke-dasharray:1 3}
 color:var(--soft)}
 .legend svg{width:26px;height:12px;margin-right:6px;vertical-align:-1px}
 .tables{display:grid;grid-template-columns:minmax(0,1fr);gap:26px;margin-top:26px}
-.breakdown{display:grid;grid-template-columns:minmax(0,2fr) minmax(250px,1fr);gap:12px 30px;align-items:start}
+.breakdown{display:grid;grid-template-columns:minmax(0,5fr) minmax(250px,2fr);gap:12px 30px;align-items:start}
 .breakdown th,.breakdown td{padding-left:7px;padding-right:7px}
+.breakdown thead th:nth-child(2){white-space:normal}
 .breakdown td small{display:inline-block;max-width:92px;white-space:normal}
 .breakdown figure{margin:0}
 .gallery{display:grid;gap:12px}

@@ -262,7 +262,8 @@ def _breakdowns(run: Run, cell: Cell) -> str:
 def _shown(groups: Mapping[str, Group], run: Run) -> list[str]:
     """Return the metrics of groups that are shown, the protocol's first."""
     present = {name for group in groups.values() for name in group.metrics}
-    names = [name for name in dict.fromkeys([*headline(run), "image_auroc", *sorted(present)]) if name in present]
+    order = dict.fromkeys([*headline(run), "image_auroc", "aupro@0.05", *sorted(present)])
+    names = [name for name in order if name in present]
     return [name for name in names if not name.endswith("_best")][:_COLUMNS]
 
 
