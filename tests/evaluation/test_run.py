@@ -389,6 +389,23 @@ def test_maps_that_fail_leave_the_scores_and_say_why(tmp_path: Path) -> None:
     assert cell.failures == ()
 
 
+def test_an_image_without_a_map_counts_in_nothing_where_others_have_one(tmp_path: Path, mixed: Path) -> None:
+    class Tiring(ScoresOnly):
+        def predict_anomaly_map(self, images: Any) -> list[NDArray[np.float32]]:
+            if np.shape(images[0])[:2] == (20, 30):
+                raise RuntimeError("out of order from here on")
+            return [noise(one) for one in images]
+
+    cell = evaluated(tmp_path, make=lambda _: Tiring())
+    without = {row.file: row.error for row in cell.failures}
+    assert f"{mixed.name}/test/crack/002.png" in without
+    assert set(without.values()) == {"the model gave no map for it"}
+    assert cell.test == len(cell.images) - len(without) > 0
+    assert {"image_auroc", "pixel_auroc"} <= cell.metrics.keys()
+    assert any("out of order" in note for note in cell.notes)
+    assert any(f"{len(without)} of {len(cell.images)} test images failed" in note for note in cell.notes)
+
+
 def test_a_missing_mask_is_refused_before_the_fit_or_allowed(tmp_path: Path) -> None:
     folder = trees.mvtec(tmp_path / "data")
     (folder / "ground_truth/crack/001_mask.png").unlink()
