@@ -166,12 +166,12 @@ def test_a_bar_is_as_long_as_its_value_and_a_gap_is_no_bar() -> None:
     chart = bars([Bar("half", 0.5, 0.25, 0.75), Bar("a <long> name that goes on", None)], title="t", x_label="x")
     assert chart.count('class="bar group"') == 1
     assert "not measured" in chart
-    assert "a &lt;long&gt; name tha…" in chart
+    assert "a &lt;long&gt; name that …" in chart
     width = float(chart.partition('class="bar group"')[2].partition('width="')[2].partition('"')[0])
-    assert width == pytest.approx((368 - 16 - 128) / 2, abs=0.1)
+    assert width == pytest.approx((368 - 16 - 140) / 2, abs=0.1)
     line = chart.partition('class="whisker" d="M')[2].partition('"')[0]
     left, right = float(line.partition(" ")[0]), float(line.partition("H")[2].partition("M")[0])
-    assert right - left == pytest.approx((368 - 16 - 128) / 2, abs=0.15)
+    assert right - left == pytest.approx((368 - 16 - 140) / 2, abs=0.15)
 
 
 def test_a_curve_ends_at_the_limit_where_it_is_interpolated() -> None:
