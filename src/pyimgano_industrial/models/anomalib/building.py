@@ -161,8 +161,10 @@ def _check_wanted(found: str, path: Path, wanted: AnomalibModel | None) -> None:
 
 
 def _written_by(content: Mapping[str, Any]) -> str:
-    """Say what the file tells about its writer; anomalib itself leaves no version in it."""
+    """Say what the file tells about its writer; anomalib's own training leaves no version of it, `save` does."""
     lightning = content.get("pytorch-lightning_version", "unknown")
+    if (own := content.get("anomalib_version")) is not None:
+        return f" (the file was written with Lightning {lightning} and anomalib {own})"
     age = "" if "anomalib_components_enabled" in content else ", and is older than anomalib 2.7"
     return f" (the file was written with Lightning {lightning}{age})"
 
