@@ -1,14 +1,16 @@
 """What presets, the camera profile and a memory bank of variants are worth when light and camera drift.
 
-    python tests/benchmarks/drift.py run --set cookie --ways none,profile --out runs/drift
+    python tests/benchmarks/drift.py run --set cookie --fold 0 --ways none,profile --out runs/drift
     python tests/benchmarks/drift.py table --out runs/drift
     python tests/benchmarks/drift.py alone
 
-`run` measures some ways on one set and keeps their scores, one file a way, so that a long benchmark is done in parts;
-`table` prints the Markdown of all that was measured; `alone` prints what a profile of the images fitted on changes in
-good images that it has not seen. The sets: cookie and ballscrew of the folder that PYIMGANO_INDUSTRIAL_SHARED names,
-with its detector (needs onnxruntime), and `generated`, rendered trays with 1,000 good test images, with it too. Images
-are brought to --side pixels along their longer side, then drift, then are corrected.
+`run` measures some ways on one set and keeps their scores, one file a way and fold, so that a long benchmark is
+done in parts; `table` prints the Markdown of all that was measured; `alone` prints what a profile of the images fitted
+on changes in good images that it has not seen. The sets: cookie and ballscrew of the folder that
+PYIMGANO_INDUSTRIAL_SHARED names, with its detector (needs onnxruntime), and `generated`, rendered trays with 1,000 good
+test images, with it too. Of the photographed sets every good image is tested once: they are dealt into folds, and the
+detector that tests a fold is fitted and calibrated on the others. Images are brought to --side pixels along their
+longer side, then drift, then are corrected.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
@@ -34,12 +36,13 @@ from pyimgano_industrial.core.progress import TerminalProgress
 from pyimgano_industrial.demo.scene import STRUCTURAL, render
 from pyimgano_industrial.evaluation import drift_ways
 from pyimgano_industrial.evaluation.drift_proof import Condition, Trial, Way, WayResult, measure_drift
-from pyimgano_industrial.evaluation.drift_table import UP_TO, less, to_markdown
+from pyimgano_industrial.evaluation.drift_table import UP_TO, clean, drop, less, relative_drop, to_markdown
 from pyimgano_industrial.evaluation.drifts import DRIFTS, PHOTOMETRIC, STRENGTHS
 
 SETS = ("cookie", "ballscrew", "generated")
 PHOTOGRAPHED = ("cookie", "ballscrew")
 RECOMMENDED = "profile+variants"
+FOLDS = 3
 RATE = 0.05
 BANK = 1000  # patches
 GENERATED = {"fit": 60, "calibrate": 100, "good": 1000, "bad": 40}
@@ -50,6 +53,7 @@ def main() -> int:
     commands = parser.add_subparsers(required=True)
     run = commands.add_parser("run", help="measure some ways on one set")
     run.add_argument("--set", choices=SETS, required=True)
+    run.add_argument("--fold", type=int, choices=range(FOLDS), default=0, help="of a photographed set")
     run.add_argument("--ways", default="", help="names, separated by commas; default: all that are not there yet")
     run.add_argument("--side", type=int, default=512)
     run.add_argument("--drifts", default="", help="some of them only, into files of their own")
@@ -98,21 +102,22 @@ class Set:
     strengths: Sequence[int]
 
 
-def load(name: str, side: int) -> Set:
+def load(name: str, side: int, fold: int = 0) -> Set:
     if name == "generated":
         return Set(_rendered(), PHOTOMETRIC, UP_TO)
     root = Path(os.environ["PYIMGANO_INDUSTRIAL_SHARED"]) / "data" / name
-    good = [_smaller(read_rgb(path), side) for path in sorted((root / "train/good").iterdir())]
-    order = np.random.default_rng(0).permutation(len(good))
-    kept = order[: round(0.4 * len(good))].tolist()
+    paths = np.array(sorted((*(root / "train/good").iterdir(), *(root / "test/good").iterdir())))
+    order = np.random.default_rng(0).permutation(len(paths))
+    others = np.delete(order, np.s_[fold::FOLDS])
+    kept = round(0.4 * len(others))
     bad = sorted((root / "test/bad").iterdir())
     masks = [read_raw(root / "ground_truth/bad" / f"{path.stem}_mask.png") for path in bad]
     images = [_smaller(read_rgb(path), side) for path in bad]
     return Set(
         Trial(
-            fit=[good[index] for index in range(len(good)) if index not in set(kept)],
-            calibrate=[good[index] for index in kept],
-            good=[_smaller(read_rgb(path), side) for path in sorted((root / "test/good").iterdir())],
+            fit=[_smaller(read_rgb(path), side) for path in paths[others[kept:]]],
+            calibrate=[_smaller(read_rgb(path), side) for path in paths[others[:kept]]],
+            good=[_smaller(read_rgb(path), side) for path in paths[order[fold::FOLDS]]],
             bad=images,
             masks=[_mask(mask, image.shape[:2]) for mask, image in zip(masks, images, strict=True)],
         ),
@@ -156,11 +161,11 @@ def measure(args: argparse.Namespace) -> None:
 
     known = ways()
     wanted = [name for name in args.ways.split(",") if name] or list(known)
-    found = load(args.set, args.side)
+    found = load(args.set, args.side, args.fold)
     folder = args.out / args.set
     folder.mkdir(parents=True, exist_ok=True)
     drifts = [name for name in args.drifts.split(",") if name] or found.drifts
-    part = f"@{'_'.join(drifts)}" if args.drifts else ""
+    part = f".{args.fold}" + (f"@{'_'.join(drifts)}" if args.drifts else "")
     paths = {name: folder / f"{name.replace(' ', '_')}{part}.json" for name in wanted}
     missing = [name for name in wanted if args.ways or not paths[name].exists()]
     results = measure_drift(
@@ -215,16 +220,19 @@ def _read(path: Path) -> WayResult:
     return WayResult(plain["way"], plain["threshold"], tuple(conditions))
 
 
-def _joined(parts: Iterable[WayResult]) -> list[WayResult]:
-    """Return each way once, with the conditions of all its files; its clean one is the same in each."""
-    found: dict[str, WayResult] = {}
-    for one in parts:
-        known = found.get(one.way)
+def _splits(folder: Path) -> list[tuple[WayResult, ...]]:
+    """Return each way's folds, each with the conditions of all its files; its clean one is the same in each."""
+    found: dict[str, dict[str, WayResult]] = {}
+    for path in sorted(folder.glob("*.json")):
+        one, fold = _read(path), path.stem.partition("@")[0].rpartition(".")[2]
+        folds = found.setdefault(one.way, {})
+        known = folds.get(fold)
         if known is not None:
-            assert np.array_equal(known.conditions[0].good, one.conditions[0].good), one.way
+            assert np.array_equal(known.conditions[0].good, one.conditions[0].good), path
             one = replace(known, conditions=(*known.conditions, *one.conditions[1:]))
-        found[one.way] = one
-    return list(found.values())
+        folds[fold] = one
+    order = list(ways())
+    return [tuple(found[way].values()) for way in sorted(found, key=order.index)]
 
 
 def show(args: argparse.Namespace) -> None:
@@ -232,31 +240,28 @@ def show(args: argparse.Namespace) -> None:
         f"Python {platform.python_version()}, numpy {np.__version__}, OpenCV {cv2.__version__}, "
         f"pyimgano {version('pyimgano')}, pyimgano-industrial {version('pyimgano-industrial')}.\n"
     )
-    order = list(ways())
-    found = {
-        name: sorted(_joined(map(_read, (args.out / name).glob("*.json"))), key=lambda r: order.index(r.way))
-        for name in SETS
-    }
+    found = {name: _splits(args.out / name) for name in SETS}
     for name, results in found.items():
         if results:
             _table(name, results)
-    _together([{one.way: one for one in found[name]} for name in PHOTOGRAPHED])
+    _together([{splits[0].way: splits for splits in found[name]} for name in PHOTOGRAPHED])
 
 
-def _together(sets: Sequence[dict[str, WayResult]]) -> None:
+def _together(sets: Sequence[dict[str, tuple[WayResult, ...]]]) -> None:
     """Print every way that all photographed sets have: means over the sets, and the recommended way less it."""
     print(f"### {' and '.join(PHOTOGRAPHED)}, mean of both\n")
-    print(f"| way | AUROC | drop | AU-PRO | drop | {RECOMMENDED} less it |\n| --- | ---: | ---: | ---: | ---: | ---: |")
+    print(
+        f"| way | drop | {RECOMMENDED}'s drop less it | its AUROC without drift less it |\n| --- | ---: | ---: | ---: |"
+    )
     for way in sets[0]:
-        own = [one[way] for one in sets if way in one]
-        if len(own) < len(sets):
+        if any(way not in one or RECOMMENDED not in one for one in sets):
             continue
-        clean = [np.mean([getattr(one.conditions[0], measure) for one in own]) for measure in ("auroc", "aupro")]
-        drops = [np.mean([one.drop(measure) for one in own]) for measure in ("auroc", "aupro")]
-        ahead = "-"
-        if way != RECOMMENDED and all(RECOMMENDED in one for one in sets):
-            ahead = "{:+.2%} ({:+.2%} to {:+.2%})".format(*less([(one[RECOMMENDED], one[way]) for one in sets]))
-        print(f"| {way} | {clean[0]:.3f} | {drops[0]:.2%} | {clean[1]:.3f} | {drops[1]:.2%} | {ahead} |")
+        mean = np.mean([drop(one[way]) for one in sets])
+        pairs = [(one[RECOMMENDED], one[way]) for one in sets]
+        apart = ["-", "-"]
+        if way != RECOMMENDED:
+            apart = ["{:+.2%} ({:+.2%} to {:+.2%})".format(*less(pairs, measure)) for measure in (relative_drop, clean)]
+        print(f"| {way} | {mean:.2%} | {' | '.join(apart)} |")
 
 
 def left_alone(_: argparse.Namespace) -> None:
@@ -275,9 +280,9 @@ def left_alone(_: argparse.Namespace) -> None:
         print(f"| {name} | {counted} | {np.mean(changes):.2f} | {np.max(changes):.1f} |")
 
 
-def _table(name: str, results: Sequence[WayResult]) -> None:
-    clean = results[0].conditions[0]
-    print(f"### {name}\n\n{clean.good.size} good and {clean.bad.size} anomalous test images.\n")
+def _table(name: str, results: Sequence[tuple[WayResult, ...]]) -> None:
+    count = sum(one.conditions[0].good.size for one in results[0])
+    print(f"### {name}\n\n{count} good and {results[0][0].conditions[0].bad.size} anomalous test images.\n")
     print(f"{to_markdown(results)}\n")
 
 

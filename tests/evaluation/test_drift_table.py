@@ -24,7 +24,7 @@ def cells(table: str, row: int) -> dict[str, str]:
 def test_shares_and_drops_are_those_worked_out_by_hand() -> None:
     bare = WayResult("none", 0.5, (one("clean", 0, [0, 0], [1, 1], 1.0), one("gain", 1, [0, 1], [0.5, 2], 0.75)))
     better = WayResult("ours", 0.5, (one("clean", 0, [0, 0], [1, 1], 1.0), one("gain", 1, [0, 0], [1, 1], 1.0)))
-    table = to_markdown([bare, better])
+    table = to_markdown([(bare,), (better,)])
     first, second = cells(table, 0), cells(table, 1)
     assert first["way"] == "none"
     assert (first["AUROC"], first["drifted"], first["flagged"]) == ("1.000", "0.750", "0.0%")
@@ -37,16 +37,25 @@ def test_shares_and_drops_are_those_worked_out_by_hand() -> None:
 def test_a_drop_less_another_is_a_mean_over_data_sets() -> None:
     bare = WayResult("none", 0.5, (one("clean", 0, [0, 0], [1, 1], 1.0), one("gain", 1, [0, 1], [0.5, 2], 0.75)))
     same = WayResult("ours", 0.5, (one("clean", 0, [0, 0], [1, 1], 1.0), one("gain", 1, [0, 0], [1, 1], 1.0)))
-    assert less([(same, bare), (same, same)])[0] == pytest.approx(-0.125)
-    assert less([(same, same)]) == (0.0, 0.0, 0.0)
-    mean, low, high = less([(bare, same)])
+    assert less([((same,), (bare,)), ((same,), (same,))])[0] == pytest.approx(-0.125)
+    assert less([((same,), (same,))]) == (0.0, 0.0, 0.0)
+    mean, low, high = less([((bare,), (same,))])
     assert low < mean == pytest.approx(0.25)
     assert mean < high <= 1
 
 
+def test_each_good_image_counts_once_with_the_detector_of_its_split() -> None:
+    low = WayResult("none", 0.5, (one("clean", 0, [0], [1, 3], 1.0), one("gain", 1, [2], [1, 3], 0.5)))
+    high = WayResult("none", 9.5, (one("clean", 0, [9, 9], [10, 8], 0.5), one("gain", 1, [9, 9], [10, 8], 0.5)))
+    found = cells(to_markdown([(low, high)]), 0)
+    assert (found["AUROC"], found["drifted"], found["drop"]) == (f"{2 / 3:.3f}", "0.500", "25.0%")
+    assert found["flagged"] == "66.7%"
+    assert found["photometric 1-3"].startswith("100.0% (")
+
+
 def test_what_was_not_measured_has_no_column() -> None:
     bare = WayResult("none", 0.5, (one("clean", 0, [0, 1], [], None), one("blur", 5, [0, 1], [], None)))
-    assert cells(to_markdown([bare]), 0) == {"way": "none", "flagged": "50.0%"}
+    assert cells(to_markdown([(bare,)]), 0) == {"way": "none", "flagged": "50.0%"}
 
 
 def test_every_preset_that_needs_no_profile_is_a_way_and_each_works() -> None:

@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps([_plain(one) for one in results], indent=1))
     else:
-        print(to_markdown(results))
+        print(to_markdown([(one,) for one in results]))
     return 0
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano_industrial.evaluation.drift_proof import WayResult, interval
+from pyimgano_industrial.evaluation.drift_proof import Condition, WayResult, interval
 from pyimgano_industrial.evaluation.drifts import PHOTOMETRIC
 
 UP_TO = (1, 2, 3)  # strengths of the photometric drifts up to which few good images should be flagged
@@ -16,34 +16,51 @@ TIMES = 2.0  # as many as without drift
 _DRAWS = 500
 
 
-def to_markdown(results: Sequence[WayResult]) -> str:
-    """Return the table; the first result is the bare detector, which the others are compared with.
+Splits = Sequence[WayResult]  # one way on one data set, once for each of its splits: other good images tested each time
+
+
+def to_markdown(ways: Sequence[Splits]) -> str:
+    """Return the table; the first way is the bare detector, which the others are compared with.
 
     Columns: image AUROC without drift and its mean under all drifts; its average relative drop, less that of the bare
     detector, paired by image; AU-PRO and its drop; the share of good images that are flagged without drift and under
-    the photometric drifts up to strength 3; that share less twice the first. Intervals are of 95 %.
+    the photometric drifts up to strength 3; that share less twice the first. Intervals are of 95 %. Every good image
+    counts once, with the detector of its split.
     """
     head = ["way", "AUROC", "drifted", "drop", "less the first's", "AU-PRO", "drop", "flagged", "photometric 1-3"]
     head.append(f"less {TIMES:g} x")
-    kept = [index for index in range(len(head)) if any(_row(one, results[0])[index] for one in results)]
+    rows = [_row(splits, ways[0]) for splits in ways]
+    kept = [index for index in range(len(head)) if any(row[index] for row in rows)]
     lines = [f"| {' | '.join(head[index] for index in kept)} |", f"| --- |{' ---: |' * (len(kept) - 1)}"]
-    for one in results:
-        cells = _row(one, results[0])
-        lines.append(f"| {' | '.join(cells[index] or '-' for index in kept)} |")
-    return "\n".join(lines)
+    return "\n".join([*lines, *(f"| {' | '.join(row[index] or '-' for index in kept)} |" for row in rows)])
 
 
-def _row(one: WayResult, base: WayResult) -> list[str]:
-    clean, rest = one.conditions[0], one.conditions[1:]
-    aurocs = [condition.auroc for condition in rest if condition.auroc is not None]
-    cells = [one.way, _number(clean.auroc), _number(float(np.mean(aurocs)) if aurocs else None)]
-    cells += [_share(one.drop("auroc")), _against(one, base), _number(clean.aupro), _share(one.drop("aupro"))]
-    cells.append(_share(clean.false_positives))
-    seen = [condition for condition in rest if condition.drift in PHOTOMETRIC and condition.strength in UP_TO]
-    if not seen:
+def _row(splits: Splits, base: Splits) -> list[str]:
+    cells = [splits[0].way, *_auroc(splits, base), *_aupro(splits)]
+    flagged = np.concatenate([one.conditions[0].flagged for one in splits])
+    cells.append(_share(flagged.mean()))
+    seen = [[c.flagged for c in one.conditions if c.drift in PHOTOMETRIC and c.strength in UP_TO] for one in splits]
+    if not all(seen):
         return [*cells, "", ""]
-    flagged = np.stack([condition.flagged for condition in seen]).mean(axis=0)
-    return [*cells, _mean(flagged), _mean(flagged - TIMES * clean.flagged)]
+    drifted = np.concatenate([np.mean(one, axis=0) for one in seen])
+    return [*cells, _mean(drifted), _mean(drifted - TIMES * flagged)]
+
+
+def _auroc(splits: Splits, base: Splits) -> list[str]:
+    """Return AUROC without drift, its mean under drift, its drop, and that drop less another way's."""
+    if any(one.conditions[0].auroc is None for one in splits):
+        return ["", "", "", ""]
+    clean, *rest = _wins(splits).mean(axis=(1, 2)).tolist()
+    if not rest:
+        return [f"{clean:.3f}", "", "", ""]
+    against = "" if splits is base else "{:+.1%} ({:+.1%} to {:+.1%})".format(*less([(splits, base)]))
+    return [f"{clean:.3f}", f"{np.mean(rest):.3f}", _share(drop(splits)), against]
+
+
+def _aupro(splits: Splits) -> list[str]:
+    clean, drops = [one.conditions[0].aupro for one in splits], [one.drop("aupro") for one in splits]
+    measured, dropped = [one for one in clean if one is not None], [one for one in drops if one is not None]
+    return [f"{np.mean(measured):.3f}" if measured else "", _share(float(np.mean(dropped))) if dropped else ""]
 
 
 def _mean(values: NDArray[Any]) -> str:
@@ -51,10 +68,28 @@ def _mean(values: NDArray[Any]) -> str:
     return f"{values.mean():.1%} ({low:.1%} to {high:.1%})"
 
 
-def less(pairs: Sequence[tuple[WayResult, WayResult]]) -> tuple[float, float, float]:
-    """Return (mean, low, high): the average relative drop of AUROC of one way less that of another, over data sets.
+def drop(splits: Splits) -> float:
+    """Return the average relative drop of AUROC over all drifts and strengths."""
+    return relative_drop(_wins(splits).mean(axis=(1, 2)))
+
+
+def relative_drop(auroc: NDArray[Any]) -> float:
+    """Return the average relative drop of the AUROCs (C,) of all conditions, the first of which is without drift."""
+    return float(np.mean((auroc[0] - auroc[1:]) / auroc[0]))
+
+
+def clean(auroc: NDArray[Any]) -> float:
+    """Return the AUROC without drift."""
+    return float(auroc[0])
+
+
+def less(
+    pairs: Sequence[tuple[Splits, Splits]], measure: Callable[[NDArray[Any]], float] = relative_drop
+) -> tuple[float, float, float]:
+    """Return (mean, low, high): a measure of one way less that of another, over data sets.
 
     pairs: the two ways on one data set each. Both see the same drawn images of a set; each set counts the same.
+    measure: of the AUROCs (C,) of all conditions
     """
     rng = np.random.default_rng(0)
     sets = [(_wins(one), _wins(other)) for one, other in pairs]
@@ -63,30 +98,28 @@ def less(pairs: Sequence[tuple[WayResult, WayResult]]) -> tuple[float, float, fl
         apart = []
         for own, bare in sets:
             rows, columns = _times(rng, own.shape[1]), _times(rng, own.shape[2])
-            apart.append(_drop(own, rows, columns) - _drop(bare, rows, columns))
+            apart.append(measure(_aurocs(own, rows, columns)) - measure(_aurocs(bare, rows, columns)))
         drawn.append(np.mean(apart))
     low, high = np.quantile(drawn, [0.025, 0.975])
-    every = [_drop(own, *_once(own)) - _drop(bare, *_once(bare)) for own, bare in sets]
+    every = [measure(own.mean(axis=(1, 2))) - measure(bare.mean(axis=(1, 2))) for own, bare in sets]
     return float(np.mean(every)), low.item(), high.item()
 
 
-def _against(one: WayResult, base: WayResult) -> str:
-    """Return the drop of AUROC less that of another way, on the same drawn images."""
-    if one is base or one.drop("auroc") is None or base.drop("auroc") is None:
-        return ""
-    mean, low, high = less([(one, base)])
-    return f"{mean:+.1%} ({low:+.1%} to {high:+.1%})"
+def _wins(splits: Splits) -> NDArray[np.float32]:
+    """Return for every condition and pair whether the anomalous image scores higher, (C, G, B); ties count half.
+
+    G: the good images of all splits, each compared with the anomalous ones under the detector of its own split
+    """
+    wins: NDArray[np.float32] = np.concatenate(
+        [np.stack([_higher(c) for c in one.conditions]) for one in splits], axis=1
+    )
+    return wins
 
 
-def _wins(one: WayResult) -> NDArray[np.float32]:
-    """Return for every condition and pair whether the anomalous image scores higher, (C, G, B); ties count half."""
-    pairs = [(c.bad[None] > c.good[:, None]) + 0.5 * (c.bad[None] == c.good[:, None]) for c in one.conditions]
-    return np.stack(pairs).astype(np.float32)
-
-
-def _once(wins: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return each image as a share, drawn once."""
-    return np.full(wins.shape[1], 1 / wins.shape[1], np.float32), np.full(wins.shape[2], 1 / wins.shape[2], np.float32)
+def _higher(condition: Condition) -> NDArray[np.float32]:
+    good, bad = condition.good[:, None], condition.bad[None]
+    wins: NDArray[np.float32] = ((bad > good) + 0.5 * (bad == good)).astype(np.float32)
+    return wins
 
 
 def _times(rng: np.random.Generator, count: int) -> NDArray[np.float32]:
@@ -94,14 +127,9 @@ def _times(rng: np.random.Generator, count: int) -> NDArray[np.float32]:
     return (np.bincount(rng.integers(0, count, count), minlength=count) / count).astype(np.float32)
 
 
-def _drop(wins: NDArray[np.float32], good: NDArray[np.float32], bad: NDArray[np.float32]) -> float:
-    auroc = (wins @ bad) @ good
-    return float(np.mean((auroc[0] - auroc[1:]) / auroc[0]))
+def _aurocs(wins: NDArray[np.float32], good: NDArray[np.float32], bad: NDArray[np.float32]) -> NDArray[Any]:
+    return np.asarray((wins @ bad) @ good)
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"
-
-
-def _share(value: float | None) -> str:
-    return "" if value is None else f"{value:.1%}"
+def _share(value: float) -> str:
+    return f"{value:.1%}"
