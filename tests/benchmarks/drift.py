@@ -221,7 +221,7 @@ def _read(path: Path) -> WayResult:
 
 
 def _splits(folder: Path) -> list[tuple[WayResult, ...]]:
-    """Return each way's folds, each with the conditions of all its files; its clean one is the same in each."""
+    """Return the folds of each way that has as many as the first, each with the conditions of all its files."""
     found: dict[str, dict[str, WayResult]] = {}
     for path in sorted(folder.glob("*.json")):
         one, fold = _read(path), path.stem.partition("@")[0].rpartition(".")[2]
@@ -231,8 +231,11 @@ def _splits(folder: Path) -> list[tuple[WayResult, ...]]:
             assert np.array_equal(known.conditions[0].good, one.conditions[0].good), path
             one = replace(known, conditions=(*known.conditions, *one.conditions[1:]))
         folds[fold] = one
-    order = list(ways())
-    return [tuple(found[way].values()) for way in sorted(found, key=order.index)]
+    order = [way for way in ways() if way in found]
+    whole = [way for way in order if len(found[way]) == len(found[order[0]])]
+    if len(whole) < len(order):
+        print(f"Left out, with folds still to be measured: {', '.join(way for way in order if way not in whole)}.\n")
+    return [tuple(found[way].values()) for way in whole]
 
 
 def show(args: argparse.Namespace) -> None:
