@@ -43,7 +43,7 @@ def test_the_extra_is_there(lines: Lines) -> None:
 
 def test_benchmark_infer_and_evaluate_take_the_checkpoint(lines: Lines) -> None:
     report = lines.benchmark("mvtec_ad2", "can")
-    assert 0 <= report["official"]["metrics"]["au_pro@0.05"]["value"] <= 1
+    assert 0 <= report["official"]["metrics"]["aupro@0.05"]["value"] <= 1
     assert np.isfinite(lines.infer_tiled("mvtec_loco/pushpins/test/logical_anomalies")).all()
     where = ("--dataset", "mvtec_ad2", "--root", "mvtec_ad2", "--category", "can")
     assert "AU-PRO 0.05" in lines.command("pyimgano-industrial", "evaluate", *where, *lines.model, "--output", "run")
