@@ -25,6 +25,8 @@ class Level:
     same: bool  # every bin of the level above has as many free bits
 
     def bins(self, parents: NDArray[Any], keys: Keys) -> Bins:
+        if parents.dtype == np.uint64:
+            parents = parents.view(np.int64)  # NumPy 1 takes no indices without a sign; they are far below its bit
         low = keys & (self.mask[0] if self.same else self.mask.take(parents))
         low >>= self.left.take(parents)
         found: Bins = self.first.take(parents)
