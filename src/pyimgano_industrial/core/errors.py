@@ -42,6 +42,11 @@ class ImageError(DatasetNotFoundError):
     """An image or mask file is missing, empty, truncated or not an image."""
 
 
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's text, for a message that goes on after it."""
+    return f"{error}".strip().partition("\n")[0]
+
+
 def closest(name: str, known: Iterable[str]) -> str:
     """Return the known names as text, the one most like `name` first, for error messages.
 

@@ -55,10 +55,9 @@ _watched: ContextVar[OwnPass | None] = ContextVar("the host's own pass", default
 @contextmanager
 def watched() -> Iterator[OwnPass]:
     """Yield what the host's pass gives in the block."""
-    token = _watched.set(OwnPass())
+    found = OwnPass()
+    token = _watched.set(found)
     try:
-        found = _watched.get()
-        assert found is not None
         yield found
     finally:
         _watched.reset(token)

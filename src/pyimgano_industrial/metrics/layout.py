@@ -5,6 +5,7 @@ Every layout is a function that never falls, from scores to bins: so a bin holds
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -35,13 +36,14 @@ class Layout(Protocol):
         ...
 
 
-class Inverse:
+class Inverse(ABC):
     """A layout that finds where its bins begin by halving the range of all floats."""
 
     itemsize: int
 
+    @abstractmethod
     def bins(self, values: NDArray[Any], out: NDArray[Any] | None = None) -> NDArray[Any]:
-        raise NotImplementedError
+        """Return each score's bin, as `Layout` says."""
 
     def below(self, number: int) -> float:
         largest = np.finfo(f"f{self.itemsize}").max.item()

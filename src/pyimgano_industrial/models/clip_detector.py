@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Sized
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -13,8 +14,7 @@ from numpy.typing import NDArray
 from pyimgano_industrial.core.errors import IndustrialError
 from pyimgano_industrial.core.extras import require
 from pyimgano_industrial.models.clip_settings import ClipError, ClipSettings, Precision, Resizing, one_of
-from pyimgano_industrial.models.inputs import RGB, KeptMaps, batches
-from pyimgano_industrial.models.patch_scores import Grids, to_image
+from pyimgano_industrial.models.inputs import RGB
 from pyimgano_industrial.models.views import Views, plan
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ class NotFittedError(IndustrialError, RuntimeError):
     """A detector lacks what fit() gives it."""
 
 
-class ClipDetector:
-    """An OpenCLIP model as a detector; subclasses say how a batch of images of one shape is scored.
+class ClipDetector(ABC):
+    """An OpenCLIP model as a detector; subclasses say how images are scored.
 
     decision_scores_: (N,) float64, of the images that fit() saw. threshold_: their quantile at 1 - contamination.
     """
@@ -124,21 +124,9 @@ class ClipDetector:
             raise NotFittedError("predict() needs a threshold, which fit() sets from good images; call it first")
         return (self.decision_function(images) > self.threshold_).astype(np.int64)
 
+    @abstractmethod
     def _score(self, images: Iterable[Any], *, want_maps: bool) -> tuple[Scores, Maps]:
-        scores: dict[int, float] = {}
-        maps = KeptMaps(len(images) if isinstance(images, Sized) else None)
-        for positions, group in batches(images, size=self.batch_size):
-            found, grids = self._score_batch(group, self._views(group[0]))
-            scores |= dict(zip(positions, found.tolist(), strict=True))
-            if want_maps:
-                size = (group[0].shape[0], group[0].shape[1])
-                for index, grid in zip(positions, grids, strict=True):
-                    to_image(grid, maps.room(index, size))
-        return np.array([scores[index] for index in range(len(scores))], np.float64), maps.all()
-
-    def _score_batch(self, images: list[RGB], views: Views) -> tuple[NDArray[np.float32], Grids]:
-        """Return scores (N,) and grids (N, *views.grid) of images of one shape."""
-        raise NotImplementedError
+        """Return scores (N,) and, where wanted, maps of images in their order."""
 
     def _views(self, image: RGB) -> Views:
         engine = self.engine

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any, get_args
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano_industrial.models.clip_detector import MODEL, WEIGHTS, ClipDetector
+from pyimgano_industrial.models.clip_detector import MODEL, WEIGHTS, ClipDetector, Maps, Scores
 from pyimgano_industrial.models.clip_settings import Method, Precision, Resizing, one_of
-from pyimgano_industrial.models.inputs import RGB
+from pyimgano_industrial.models.inputs import RGB, KeptMaps, batches
 from pyimgano_industrial.models.patch_scores import (
     WINCLIP_SCALES,
     WINCLIP_TEMPERATURE,
@@ -20,6 +20,7 @@ from pyimgano_industrial.models.patch_scores import (
     anomaly_probability,
     join_scales,
     spread,
+    to_image,
 )
 from pyimgano_industrial.models.prompts import prompts_of
 from pyimgano_industrial.models.views import Views
@@ -94,7 +95,20 @@ class OpenCLIPPromptPatch(ClipDetector):
             contamination=contamination,
         )
 
+    def _score(self, images: Iterable[Any], *, want_maps: bool) -> tuple[Scores, Maps]:
+        scores: dict[int, float] = {}
+        maps = KeptMaps(len(images) if isinstance(images, Sized) else None)
+        for positions, group in batches(images, size=self.batch_size):
+            found, grids = self._score_batch(group, self._views(group[0]))
+            scores |= dict(zip(positions, found.tolist(), strict=True))
+            if want_maps:
+                size = (group[0].shape[0], group[0].shape[1])
+                for index, grid in zip(positions, grids, strict=True):
+                    to_image(grid, maps.room(index, size))
+        return np.array([scores[index] for index in range(len(scores))], np.float64), maps.all()
+
     def _score_batch(self, images: list[RGB], views: Views) -> tuple[NDArray[np.float32], Grids]:
+        """Return scores (N,) and grids (N, *views.grid) of images of one shape."""
         each = self.engine.views(images, views, self._wanted(views.view), batch_size=self.batch_size)
         return self._joined(list(map(partial(self._prompt_part, view=views.view), each)), views)
 

@@ -136,7 +136,9 @@ def _clipped(value: Any) -> Any:
     for kind in ("Min", "Max"):  # what clip is where bounds are arrays
         if value.kind != kind:
             return None
-        value = next(one for one in value.inputs if one.constant is None)
+        value = next((one for one in value.inputs if one.constant is None), None)
+        if value is None:
+            return None
     return value
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from pyimgano_industrial.models.placing import CentreCrop, Resize, Step
 from pyimgano_industrial.models.runtime import Output, Thresholds
 
 
-class ExportRuntime:
+class ExportRuntime(ABC):
     """Runs an export; its graph holds the preprocessing, and takes images of any size or of one fixed size.
 
     anomalib's exports end in their own normalisation, which clips to 0..1; `normalized` gives that, otherwise scores
@@ -39,9 +40,9 @@ class ExportRuntime:
         self._names: list[str] = []
         self._size: tuple[int, int] | None = None
 
+    @abstractmethod
     def run(self, batch: NDArray[np.float32]) -> Mapping[str, NDArray[np.float32]]:
         """Return what the graph computes of images (N, 3, H, W): by the names of its outputs, and raw_... of those."""
-        raise NotImplementedError
 
     def __call__(self, images: Sequence[NDArray[np.uint8]], *, normalized: bool) -> Output:
         """Return scores (N,) and maps as the graph gives them; images of one size go through in one batch.
@@ -115,11 +116,6 @@ class ExportRuntime:
         method = Image.Resampling.BICUBIC if self._cubic else Image.Resampling.BILINEAR
         planes = [Image.fromarray(np.ascontiguousarray(plane)) for plane in np.moveaxis(scaled, -1, 0)]
         return np.stack([np.asarray(plane.resize(size, method)) for plane in planes])
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of an error's text."""
-    return f"{error}".strip().partition("\n")[0]
 
 
 def _words(step: Step) -> str:

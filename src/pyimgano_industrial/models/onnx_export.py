@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano_industrial.core.errors import closest
+from pyimgano_industrial.core.errors import closest, first_line
 from pyimgano_industrial.core.extras import require
 from pyimgano_industrial.models.checkpoint_files import CheckpointError
-from pyimgano_industrial.models.export_runtime import ExportRuntime, first_line
+from pyimgano_industrial.models.export_runtime import ExportRuntime
 from pyimgano_industrial.models.runtime import DeviceError
 
 _FOLDED = 64  # so many operations may stand behind a constant that is a calculation

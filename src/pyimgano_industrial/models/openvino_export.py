@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano_industrial.core.errors import closest
+from pyimgano_industrial.core.errors import closest, first_line
 from pyimgano_industrial.core.extras import require
 from pyimgano_industrial.models.checkpoint_files import CheckpointError, Kind
-from pyimgano_industrial.models.export_runtime import ExportRuntime, first_line
+from pyimgano_industrial.models.export_runtime import ExportRuntime
 from pyimgano_industrial.models.runtime import DeviceError
 
 _ONNX = {  # ONNX's names of OpenVINO's operations

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torchvision.transforms import InterpolationMode, v2
 
-from pyimgano_industrial.core.errors import IndustrialWarning
+from pyimgano_industrial.core.errors import IndustrialWarning, first_line
 from pyimgano_industrial.models.anomalib_table import BY_CLASS
 from pyimgano_industrial.models.checkpoint_files import CheckpointError
 
@@ -90,8 +90,7 @@ def _other_objects(path: Path) -> list[str]:
 
 
 def _damaged(path: Path, error: Exception) -> str:
-    first = f"{error}".partition("\n")[0]
     return (
-        f"{path} ({path.stat().st_size} bytes) is cut short or damaged ({first}); copy or export it again "
+        f"{path} ({path.stat().st_size} bytes) is cut short or damaged ({first_line(error)}); copy or export it again "
         f"(anomalib {anomalib_version()} is installed)"
     )

@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from pyimgano_industrial.models.clip_settings import ClipError, ClipSettings
 from pyimgano_industrial.models.openclip.loading import load, normalisation, registered, tokenizer_of
-from pyimgano_industrial.models.openclip.towers import Tokens, tower_of
+from pyimgano_industrial.models.openclip.towers import NativeViT, Tokens, tower_of
 from pyimgano_industrial.models.patch_scores import windows
 from pyimgano_industrial.models.prompts import Prompts
 from pyimgano_industrial.models.text_cache import remembered
@@ -60,7 +60,7 @@ class Engine:
         self._model: Any = load(settings)
         self._tower = tower_of(self._model.visual)
         self.patch, self.native, self.depth = self._tower.patch, self._tower.native, self._tower.depth
-        self.any_size, self.has_windows = self._tower.any_size, self._tower.has_windows
+        self.any_size = self._tower.any_size
         self.device = torch.device(settings.device)
         mean, deviation = normalisation(settings)
         self._mean = torch.tensor(mean, device=self.device).view(1, 3, 1, 1)
@@ -110,7 +110,7 @@ class Engine:
     def features(self, pixels: Tensor, wanted: Wanted) -> Features:
         """Return the features of normalised pixels (B, 3, H, W) on the device."""
         with torch.inference_mode():
-            if wanted.scales and not self.has_windows:
+            if wanted.scales and not isinstance(self._tower, NativeViT):
                 raise ClipError(
                     f"method 'winclip' needs one of open_clip's own ViTs; got {self.settings.name}: pass "
                     f"method='dual', or choose a model such as 'ViT-B-16-plus-240'"
@@ -174,6 +174,7 @@ class Engine:
 
     def _windows(self, start: Tensor | None, pixels: Tensor, side: int) -> Tensor:
         assert start is not None
+        assert isinstance(self._tower, NativeViT)  # which `features` has checked
         grid = (pixels.shape[-2] // self.patch, pixels.shape[-1] // self.patch)
         patches = torch.tensor(windows(grid, side), device=self.device)
         step = max(1, _WINDOW_TOKENS // (len(start) * (side * side + 1)))

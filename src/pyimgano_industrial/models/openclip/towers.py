@@ -48,13 +48,9 @@ class Tower(Protocol):
     native: tuple[int, int]
     depth: int
     any_size: bool
-    has_windows: bool
 
     def __call__(self, pixels: Tensor, *, taps: tuple[int, ...], dual: bool, plain: bool) -> Tokens:
         """Run normalised pixels (B, 3, H, W); taps: blocks counted from 1 after which patches are read."""
-
-    def windows(self, start: Tensor, patches: Tensor) -> Tensor:
-        """Return the features (B, W, D) of windows (W, patches each) of tokens (B, 1 + P, width)."""
 
 
 def tower_of(visual: nn.Module) -> Tower:
@@ -78,7 +74,6 @@ class NativeViT:
     """open_clip's own VisionTransformer; any size, by interpolated position embeddings."""
 
     any_size = True
-    has_windows = True
 
     def __init__(self, visual: Any) -> None:
         self._visual = visual
@@ -118,6 +113,7 @@ class NativeViT:
         )
 
     def windows(self, start: Tensor, patches: Tensor) -> Tensor:
+        """Return the features (B, W, D) of windows (W, patches each) of tokens (B, 1 + P, width)."""
         batch, count = start.shape[0], patches.shape[0]
         index = torch.cat([patches.new_zeros(count, 1), patches + 1], dim=1)
         stream = start[:, index].reshape(batch * count, index.shape[1], -1)
@@ -153,7 +149,6 @@ class TimmViT:
     """timm's vision transformers behind open_clip's adapter, EVA02 and SigLIP among them; at their own size only."""
 
     any_size = False
-    has_windows = False
 
     def __init__(self, visual: Any) -> None:
         self._visual, self._trunk = visual, visual.trunk
@@ -184,9 +179,6 @@ class TimmViT:
             last=normed[:, self._prefix :],
         )
 
-    def windows(self, start: Tensor, patches: Tensor) -> Tensor:
-        raise NotImplementedError
-
     def _projected(self, patches: Tensor) -> Tensor:
         """Return each patch's feature as if it were the whole image: pooled alone, so that any pool projects it."""
         batch, count, width = patches.shape
@@ -201,7 +193,6 @@ class ResNet:
     """open_clip's ModifiedResNet: patches are positions of the attention pool, V-V attention inside it; one level."""
 
     any_size = True
-    has_windows = False
     depth = 1
 
     def __init__(self, visual: Any) -> None:
@@ -234,9 +225,6 @@ class ResNet:
         return Tokens(
             whole=whole, dual=[] if dense is None else [dense], plain=[patches] if plain else [], last=patches
         )
-
-    def windows(self, start: Tensor, patches: Tensor) -> Tensor:
-        raise NotImplementedError
 
 
 def resampled(positions: Tensor, own: tuple[int, int], grid: tuple[int, int]) -> Tensor:
