@@ -11,7 +11,7 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Sequence
-from inspect import getattr_static
+from inspect import getattr_static, signature
 from pathlib import Path
 from typing import Any, Literal
 
@@ -93,11 +93,29 @@ class Calls:
         """
         return getattr_static(self.detector, "score_and_map", None) is not None
 
+    @property
+    def takes_inside(self) -> bool:
+        """Whether `score_and_map` takes `inside`: for each image the pixels that count, (H, W) bool, None for all."""
+        return self.passes_once and "inside" in signature(self.detector.score_and_map).parameters
+
     def scores_and_maps(
-        self, images: Sequence[NDArray[Any]], *, want_scores: bool, want_maps: bool
+        self,
+        images: Sequence[NDArray[Any]],
+        *,
+        want_scores: bool,
+        want_maps: bool,
+        inside: Sequence[NDArray[np.bool_] | None] | None = None,
     ) -> tuple[Scores | None, Maps | None]:
-        """Return scores (N,) float32 and maps [(h, w) float32], each None when not wanted; one pass where possible."""
+        """Return scores (N,) float32 and maps [(h, w) float32], each None when not wanted; one pass where possible.
+
+        inside: the pixels of each image that count, for a detector that `takes_inside`.
+        """
         with self._found.lock:
+            if inside is not None:
+                pair: tuple[Scores, Maps] = _read_pair(
+                    self.detector.score_and_map(list(images), inside=list(inside)), len(images)
+                )
+                return pair
             if self.passes_once and (want_maps or not self.has_scores):
                 scores, maps = self.score_and_map(images)
             elif not want_scores:

@@ -25,14 +25,17 @@ def run_batch(
     image: str,
     want_scores: bool,
     want_maps: bool,
+    inside: Sequence[NDArray[np.bool_] | None] | None = None,
 ) -> tuple[Scores | None, Maps | None]:
     """Return the detector's scores (N,) and maps of the tiles, each None when not wanted.
+
+    inside: as for `Calls.scores_and_maps`.
 
     Raises DetectorOutputError for a score that is NaN or infinity and for a wrong number of results; an error of the
     detector passes as it is, with image and tiles added to its notes.
     """
     with _noting(image, tiles):
-        scores, maps = calls.scores_and_maps(pixels, want_scores=want_scores, want_maps=want_maps)
+        scores, maps = calls.scores_and_maps(pixels, want_scores=want_scores, want_maps=want_maps, inside=inside)
     if scores is not None:
         _check_finite("score", scores, image, tiles)
     return scores, maps
@@ -46,19 +49,6 @@ def settle_maps(maps: Maps, tiles: Sequence[Tile], size: tuple[int, int], *, ima
         (total, *_) = cv2.sumElems(one)  # in float64, which no sum of float32 leaves
         _check_finite("map", total, image, [tile])
     return [resized(one, size)[: tile.height, : tile.width] for one, tile in zip(maps, tiles, strict=True)]
-
-
-def scores_inside(scores: Scores, maps: Maps, settled: Maps, insides: Sequence[NDArray[np.bool_] | None]) -> Scores:
-    """Where a score is the maximum of its tile's map, return the maximum over the pixels that count.
-
-    maps: as the detector gave them. settled: of the tiles' real pixels, at their size. insides: the real pixels of a
-    tile in the region of interest; None where all its pixels count. A score that is no maximum of its map stays.
-    """
-    found = scores.copy()
-    for index, (own, real, inside) in enumerate(zip(maps, settled, insides, strict=True)):
-        if inside is not None and np.isclose(own.max(), scores[index], rtol=1e-5):
-            found[index] = real[inside].max()
-    return found
 
 
 def _check_finite(what: str, values: Scores | float, image: str, tiles: Sequence[Tile]) -> None:

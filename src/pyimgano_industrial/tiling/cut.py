@@ -21,9 +21,10 @@ Image = NDArray[Any] | str | Path
 
 
 class Cut(NamedTuple):
-    """A tile as it is cut: its pixels, padded, or None when it is not run; and which of its real pixels count.
+    """A tile as it is cut: its pixels, or None when it is not run; and which of its real pixels count.
 
-    counts: (tile.height, tile.width) bool for a tile that is padded or only partly in the region, None when all do.
+    counts: (tile.height, tile.width) bool for a tile that is padded or only partly in the region; None when all do,
+    and when what does not count was taken away, as for a detector without maps.
     """
 
     pixels: NDArray[Any] | None
@@ -33,7 +34,12 @@ class Cut(NamedTuple):
 
 @dataclass(frozen=True)
 class Cutter:
-    """How images are cut; the fields are TiledDetector's arguments of the same names."""
+    """How images are cut; the fields are TiledDetector's arguments of the same names.
+
+    with_maps: whether the detector has maps, from which the pixels that do not count are left out afterwards. Without
+    maps they would count in the score: such tiles are not padded, and what lies outside the region is painted over
+    with the mean of what lies inside.
+    """
 
     tile_size: int | tuple[int, int]
     stride: int | tuple[int, int]
@@ -43,6 +49,7 @@ class Cutter:
     skip_flat: float | None
     scales: tuple[float, ...]
     bit_depth: int | None = None
+    with_maps: bool = True
 
     def grid(self, source: Source) -> Grid:
         height, width = source.shape
@@ -85,6 +92,8 @@ class Cutter:
         pixels = band[:, tile.x0 : tile.x1]
         if self.skip_flat is not None and pixels.std(dtype=np.float32) < self.skip_flat:
             return Cut(None, tile, None)
+        if not self.with_maps:
+            return Cut(pixels if inside is None or inside.all() else _painted(pixels, inside), tile, None)
         padded = pad_tile(pixels, grid.tile_size, pad_mode=self.pad_mode, pad_value=self.pad_value)
         if inside is not None and not inside.all():
             return Cut(padded, tile, inside)
@@ -134,6 +143,14 @@ def batches(tiles: Iterator[Cut], size: int) -> Iterator[list[Cut]]:
             batch, alive = [], 0
     if batch:
         yield batch
+
+
+def _painted(pixels: NDArray[Any], inside: NDArray[np.bool_]) -> NDArray[Any]:
+    """Return a tile whose pixels outside have the mean of those inside, channel by channel."""
+    painted = pixels.copy()
+    mean = pixels[inside].mean(axis=0, dtype=np.float64)
+    painted[~inside] = np.rint(mean) if np.issubdtype(pixels.dtype, np.integer) else mean
+    return painted
 
 
 def resized(pixels: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from pyimgano_industrial.core.calls import Calls
 from pyimgano_industrial.core.errors import IndustrialWarning
 from pyimgano_industrial.core.progress import Meter, Progress
 from pyimgano_industrial.core.regions import Roi
@@ -34,8 +35,8 @@ class TiledDetector:
                   get_anomaly_map, on images (H, W[, C]); what it accepts is found out on its first batch
     u16_max:      largest value of 16-bit files, for example 4095; None applies the rule of core.images
     tile_size:    pixels, a number or (height, width); stride: pixels from tile to tile, at most the tile size
-    pad_mode:     how an image smaller than a tile is filled up, as in numpy.pad; padding counts in no map, and in no
-                  score that is the maximum of its map
+    pad_mode:     how an image smaller than a tile is filled up, as in numpy.pad. Padding counts in no map and no score,
+                  see `counted`: a detector without maps gets such an image as it is
     map_reduce:   how overlapping maps are blended: max, mean, hann, gaussian
     score_reduce: max, mean, topk_mean (the mean of the share `score_topk`), quantile (`score_quantile`)
     score_from:   "tiles": reduce the scores of the tiles, "map": reduce the pixels of the blended map, which saves
@@ -51,7 +52,7 @@ class TiledDetector:
     factory:      makes the detectors of positions and folds; without it `detector` is copied, which some do not survive
     contamination: share of normal images that may be flagged; None takes the detector's own, else 0.1
     roi:          region of interest: mask (H, W), box (x0, y0, x1, y1) or polygon [(x, y), ...]; tiles outside are not
-                  run, and only pixels inside count; outside the map is 0
+                  run, and only pixels inside count, see `counted`; outside the map is 0
     skip_flat:    tiles whose grey levels have a standard deviation below this are taken for background and not run
     scales:       (1.0, 0.5) also runs the image at half its size; maps are averaged
     progress:     called as progress(done, total) with the tiles of all images of a call, after each batch
@@ -134,7 +135,10 @@ class TiledDetector:
         self.scales = tuple(scales)
         self.progress = progress
         bit_depth = None if u16_max is None else u16_max.bit_length()
-        self._cutter = Cutter(tile_size, self.stride, pad_mode, pad_value, roi, skip_flat, self.scales, bit_depth)
+        with_maps = Calls(detector).has_maps
+        self._cutter = Cutter(
+            tile_size, self.stride, pad_mode, pad_value, roi, skip_flat, self.scales, bit_depth, with_maps
+        )
         self._reduce = partial(reduce_scores, mode=score_reduce, topk=score_topk, quantile=score_quantile)
         self._detectors: Detectors = OneDetector(detector)
         self._levels: Levels | None = None

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from types import TracebackType
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pyimgano_industrial.core.regions import Region
-from pyimgano_industrial.tiling.batch import Maps, Scores, run_batch, scores_inside, settle_maps
+from pyimgano_industrial.tiling.batch import Maps, Scores, run_batch, settle_maps
 from pyimgano_industrial.tiling.blend import Accumulator
+from pyimgano_industrial.tiling.counted import counted_scores
 from pyimgano_industrial.tiling.cut import Cut, Cutter, batches
 from pyimgano_industrial.tiling.detectors import Detectors, Place, TileScores
 from pyimgano_industrial.tiling.source import Source
@@ -44,42 +46,56 @@ def run_tiles(cutter: Cutter, detectors: Detectors, one: Pass, *, batch_size: in
         for batch in batches(cutter.tiles(one.source, grid, one.region), batch_size):
             run = [cut for cut in batch if cut.pixels is not None]
             at = [(one.scale, cut.tile.row, cut.tile.column) for cut in run]
-            scores, maps = _detect(detectors, one, run, at)
+            scores, maps = _detect(detectors, one, run, at, grid.tile_size)
             places += at
-            values.append(merger.merge([_Kept(cut) for cut in batch], scores, maps))
+            values += [] if scores is None else [scores]
+            if maps is not None or not run:
+                merger.merge([_Kept(cut) for cut in batch], maps or [])
             one.advance(len(batch))
             del batch, run, scores, maps  # else they would be alive while the next ones are cut and run
     return TileScores(np.concatenate(values) if values else np.empty(0, np.float32), places)
 
 
 def _detect(
-    detectors: Detectors, one: Pass, run: Sequence[Cut], at: Sequence[Place]
+    detectors: Detectors, one: Pass, run: Sequence[Cut], at: Sequence[Place], size: tuple[int, int]
 ) -> tuple[Scores | None, Maps | None]:
     """Return the scores and maps of a batch; also maps of tiles that count in part: scores may come from them."""
     want_maps = one.accumulator is not None
-    partly = any(cut.counts is not None for cut in run)
     scores: list[Scores] = []
     maps: Maps = []
     for calls, share in detectors.shares(at) if run else ():
         cuts = run[share]
+        partly = one.want_scores and any(cut.counts is not None for cut in cuts)
+        inside = [_completed(cut.counts, size) for cut in cuts] if partly and calls.takes_inside else None
         own_scores, own_maps = run_batch(
             calls,
             [cut.pixels for cut in cuts if cut.pixels is not None],
             [cut.tile for cut in cuts],
             image=one.source.name,
             want_scores=one.want_scores,
-            want_maps=want_maps or (one.want_scores and partly and calls.has_maps),
+            want_maps=want_maps or (partly and calls.has_maps),
+            inside=inside,
         )
+        if partly and inside is None and own_scores is not None and own_maps is not None:
+            own_scores = counted_scores(calls, cuts, own_scores, own_maps, size, image=one.source.name)
         scores += [] if own_scores is None else [own_scores]
         maps += own_maps or []
     return np.concatenate(scores) if scores else None, maps or None
+
+
+def _completed(counts: NDArray[np.bool_] | None, size: tuple[int, int]) -> NDArray[np.bool_] | None:
+    """Return which pixels of a padded tile count."""
+    if counts is None or counts.shape == size:
+        return counts
+    below, right = size[0] - counts.shape[0], size[1] - counts.shape[1]
+    return np.pad(counts, ((0, below), (0, right)))
 
 
 class _Kept:
     """What is kept of a cut tile when its pixels are done with."""
 
     def __init__(self, cut: Cut) -> None:
-        self.tile, self.counts, self.run = cut.tile, cut.counts, cut.pixels is not None
+        self.tile, self.run = cut.tile, cut.pixels is not None
 
 
 class _Merger:
@@ -94,22 +110,21 @@ class _Merger:
         self._several = one.accumulator is not None and count > 1
         self._seen: list[Maps] | None = [] if count >= _LOOKED_AT and detectors.returns_new is None else None
         self._pool: ThreadPoolExecutor | None = None
-        self._waiting: Future[Scores] | None = None
+        self._waiting: Future[None] | None = None
 
-    def merge(self, batch: Sequence[_Kept], scores: Scores | None, maps: Maps | None) -> Scores:
-        """Merge a batch; returns its scores, empty when none are wanted."""
+    def merge(self, batch: Sequence[_Kept], maps: Maps) -> None:
+        """Merge the maps of a batch's tiles that were run."""
         if self._waiting is not None:
             self._waiting.result()
             self._waiting = None
-        partly = scores is not None and any(kept.counts is not None for kept in batch)
-        if not (self._several and self._detectors.returns_new) or partly or maps is None:
+        if self._several and self._detectors.returns_new:
+            self._pool = self._pool or ThreadPoolExecutor(1)
+            self._waiting = self._pool.submit(self._settle, batch, maps)
+        else:
             self._look_at(maps)
-            return self._settle(batch, scores, maps)
-        self._pool = self._pool or ThreadPoolExecutor(1)
-        self._waiting = self._pool.submit(self._settle, batch, None, maps)
-        return np.empty(0, np.float32) if scores is None else scores
+            self._settle(batch, maps)
 
-    def _look_at(self, maps: Maps | None) -> None:
+    def _look_at(self, maps: Maps) -> None:
         """Hold the maps of an image's first batches, and note whether they share memory."""
         if self._seen is None or not maps:
             return
@@ -119,21 +134,16 @@ class _Merger:
             self._detectors.returns_new = not used
             self._seen = None
 
-    def _settle(self, batch: Sequence[_Kept], scores: Scores | None, maps: Maps | None) -> Scores:
-        run = [kept for kept in batch if kept.run]
-        settled = (
-            settle_maps(maps, [kept.tile for kept in run], self._size, image=self._one.source.name) if maps else []
-        )
-        if self._one.accumulator is not None:
-            found = iter(settled)
-            for kept in batch:
-                if kept.run:
-                    self._one.accumulator.add(kept.tile, next(found))
-                else:
-                    self._one.accumulator.skip(kept.tile)
-        if scores is None:
-            return np.empty(0, np.float32)
-        return scores_inside(scores, maps, settled, [kept.counts for kept in run]) if maps else scores
+    def _settle(self, batch: Sequence[_Kept], maps: Maps) -> None:
+        run = [kept.tile for kept in batch if kept.run]
+        settled = iter(settle_maps(maps, run, self._size, image=self._one.source.name) if maps else [])
+        if self._one.accumulator is None:
+            return
+        for kept in batch:
+            if kept.run:
+                self._one.accumulator.add(kept.tile, next(settled))
+            else:
+                self._one.accumulator.skip(kept.tile)
 
     def __enter__(self) -> _Merger:
         return self
