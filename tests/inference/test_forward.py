@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import detectors
 from pyimgano_industrial.core.calls import DetectorOutputError
@@ -49,8 +51,8 @@ def test_a_detector_that_reuses_its_memory_may_be_given_mixed_sizes() -> None:
             self.maps[...] = images[0].max()
             return self.maps[: len(images)]
 
-    given = [np.full((4, 5, 3), 10, np.uint8), np.full((8, 10, 3), 20, np.uint8)]
-    assert [one.score for one in infer(Reuses(), given, roi=lambda _: None, threshold=5)] == [10, 20]
+    images = [np.full((4, 5, 3), 10, np.uint8), np.full((8, 10, 3), 20, np.uint8)]
+    assert [one.score for one in infer(Reuses(), images, roi=lambda _: None, threshold=5)] == [10, 20]
 
 
 @pytest.mark.parametrize(
@@ -173,6 +175,20 @@ def test_a_score_or_map_that_is_no_number_is_an_error_that_names_the_image(value
         infer(detectors.Gives([value]), IMAGES[:1])
     with pytest.raises(DetectorOutputError, match="map must be finite; got NaN or infinity for image 1"):
         infer(detectors.Gives(maps=[MAPS[0], np.full((6, 8), value)]), IMAGES[:2], include_maps=True)
+
+
+@given(st.lists(st.sampled_from([np.nan, np.inf, -np.inf, 3e38, -3e38, 1e-45]), max_size=3), st.integers(0, 2**32 - 1))
+def test_wherever_a_map_is_no_number_it_is_noticed_and_large_values_are_no_error(spots: list[float], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    one = rng.normal(size=(rng.integers(len(spots) + 1, 60), rng.integers(1, 60))).astype(np.float32)
+    one.ravel()[rng.permutation(one.size)[: len(spots)]] = spots
+    detector = detectors.Gives(maps=[one[:, ::-1]])
+    image = np.zeros((*one.shape, 3), np.uint8)
+    if np.isfinite(one).all():
+        assert np.array_equal(infer(detector, [image], include_maps=True)[0].anomaly_map, one[:, ::-1])
+    else:
+        with pytest.raises(DetectorOutputError, match="map must be finite"):
+            infer(detector, [image], include_maps=True)
 
 
 def test_scores_that_do_not_fit_the_images_are_an_error() -> None:

@@ -11,6 +11,7 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from inspect import getattr_static, signature
 from pathlib import Path
 from typing import Any, Literal
@@ -51,10 +52,10 @@ class Images(list[NDArray[Any]]):
 class Found:
     """What was found out about one detector: the form of each method, and the lock under which it is called."""
 
-    def __init__(self) -> None:
+    def __init__(self, lock: threading.RLock | None = None) -> None:
         self.forms: dict[str, Form] = {}
         self.proven: set[str] = set()  # methods whose form has worked on more than one image
-        self.lock = threading.RLock()
+        self.lock = lock or threading.RLock()
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "lock"}
@@ -76,6 +77,11 @@ class Calls:
     def __init__(self, detector: Any, found: Found | None = None) -> None:
         self.detector = detector
         self._found = found or Found()
+
+    @property
+    def lock(self) -> AbstractContextManager[bool]:
+        """Held during every call; whoever makes several that go together, or uses what is not copied yet, holds it."""
+        return self._found.lock
 
     @property
     def has_scores(self) -> bool:
@@ -184,12 +190,14 @@ class Calls:
 
 _known: dict[int, tuple[weakref.ref[Any], Found]] = {}  # by identity: a detector may be unhashable
 _guard = threading.Lock()
+_lock_of_others = threading.RLock()  # of all detectors that cannot be referred to weakly
 
 
 def calls_of(detector: Any) -> Calls:
     """Return the Calls of a detector; what is found out is kept as long as the detector lives.
 
-    A detector that cannot be referred to weakly (one with __slots__) is found out anew each time.
+    A detector that cannot be referred to weakly (one with __slots__) is found out anew each time, and waits for all
+    others of that kind.
     """
     with _guard:
         reference, found = _known.get(id(detector), (None, None))
@@ -200,6 +208,7 @@ def calls_of(detector: Any) -> Calls:
                 weakref.finalize(detector, _known.pop, id(detector), None).atexit = False
             except TypeError:
                 _known.pop(id(detector), None)
+                found = Found(_lock_of_others)
         return Calls(detector, found)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano_industrial.core.calls import Images, Maps, Scores
+from pyimgano_industrial.core.calls import Images, Maps, Scores, calls_of
 from pyimgano_industrial.core.errors import ImageError, IndustrialWarning
 from pyimgano_industrial.core.images import read_rgb
 from pyimgano_industrial.host import inference_flags
@@ -50,11 +50,13 @@ def score_and_maps(
     """Return scores (N,) and maps as the detector made them: (N, h, w), a list where sizes differ, None without."""
     if not len(inputs):
         return np.zeros(0, np.float32), None
-    scores, maps = run(OnePass(detector), _images(inputs), want_maps=include_maps, own_size=False)
-    if not include_maps or any(one is None for one in maps):
-        return scores, None
-    own = [one for one in maps if one is not None]
-    return scores, np.stack(own) if len({one.shape for one in own}) == 1 else own
+    images = _images(inputs)
+    with calls_of(detector).lock:
+        scores, maps = run(OnePass(detector), images, want_maps=include_maps, own_size=False)
+        if not include_maps or any(one is None for one in maps):
+            return scores, None
+        own = [one for one in maps if one is not None]
+        return scores, np.stack(own) if len({one.shape for one in own}) == 1 else own
 
 
 def extract_maps_best_effort(detector: Any, inputs: Sequence[Any]) -> list[NDArray[np.float32]] | None:

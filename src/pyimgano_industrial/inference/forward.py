@@ -119,8 +119,18 @@ def _by_size(images: Sequence[Any]) -> list[list[int]]:
 
 
 def _check_finite(what: str, values: NDArray[np.float32], names: Sequence[str]) -> None:
-    if values.size and not (np.isfinite(values.min()) and np.isfinite(values.max())):  # min and max keep a NaN
+    if not _all_finite(values):
         raise DetectorOutputError(f"a detector's {what} must be finite; got NaN or infinity for {_named(names)}")
+
+
+def _all_finite(values: NDArray[np.float32]) -> bool:
+    """Return whether no value is NaN or infinite, in one pass over them.
+
+    Squares cannot cancel, so a finite sum of them proves it; one that is not may be that of large values.
+    """
+    flat = values.ravel("K")
+    with np.errstate(all="ignore"):
+        return bool(np.isfinite(np.dot(flat, flat)) or np.isfinite(flat).all())
 
 
 @contextmanager

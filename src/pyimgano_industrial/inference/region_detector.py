@@ -86,8 +86,9 @@ class RegionDetector:
         forward = OnePass(self.detector)
         for batch in batches(frames(items(x), Reader()), None):
             images = as_images(batch)
-            scores, maps = run(forward, images, want_maps=True)
-            found, own = inside(self.rois, self.reduce, scores, maps, images, self.detector)
+            with calls_of(self.detector).lock:
+                scores, maps = run(forward, images, want_maps=True)
+                found, own = inside(self.rois, self.reduce, scores, maps, images, self.detector)
             yield from zip(found.tolist(), own, strict=True)
 
     def __getattr__(self, name: str) -> Any:

@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from pyimgano_industrial.core.calls import calls_of
 from pyimgano_industrial.core.errors import IndustrialError, IndustrialWarning
 from pyimgano_industrial.inference.decision import Decision, Policy
 from pyimgano_industrial.inference.feed import BATCH, Frame, Input, Reader, batches, frames, items
@@ -194,7 +195,7 @@ class _Run:
     def __call__(self, batch: Sequence[Frame]) -> list[_Outcome]:
         """Return the outcomes of frames that were read."""
         images = as_images(batch)
-        with self.around():
+        with calls_of(self.detector).lock, self.around():
             want_maps = self.include_maps or self.rois is not None
             keep = self.keep if self.include_maps and not self._makes_copies else None
             scores, found = run(self.forward, images, want_maps=want_maps, keep=keep)
