@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pyimgano_industrial.cli.main import main
+from pyimgano_industrial.cli.main import _COMMANDS, main
 
 
 def test_help_is_one_page(capsys: pytest.CaptureFixture[str]) -> None:
@@ -24,6 +24,18 @@ def test_help_is_one_page(capsys: pytest.CaptureFixture[str]) -> None:
         assert listed.count(f"\n    {command} ") == 1
         assert examples.count(f"pyimgano-industrial {command}") == 1
     assert "exit codes" in examples
+
+
+@pytest.mark.parametrize("command", ["", *_COMMANDS])
+def test_help_fits_a_terminal_of_80_columns(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        main([*command.split(), "--help"])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 5
+    assert max(map(len, lines)) <= 80
 
 
 def test_an_error_is_one_sentence_and_exit_code_2(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

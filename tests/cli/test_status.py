@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import subprocess
+import sys
 from importlib.util import find_spec
 
 import pytest
 
 from distributions import run, script
-from pyimgano_industrial.cli.status import opencv_advice
+from pyimgano_industrial.cli.status import opencv_advice, render
 
 
 def status(*arguments: str, env: dict[str, str] | None = None, check: bool = True) -> str:
@@ -40,13 +44,53 @@ def test_a_missing_extra_shows_its_cure() -> None:
     missing = {extra["name"]: extra for extra in json.loads(status("--json"))["extras"]}["anomalib"]
     assert missing["missing"] == ["anomalib"]
     assert missing["cure"] == 'pip install "pyimgano-industrial[anomalib]"'
-    assert 'anomalib   missing anomalib: pip install "pyimgano-industrial[anomalib]"' in status()
+    assert '  anomalib    missing anomalib: pip install "pyimgano-industrial[anomalib]"' in status()
+
+
+def test_a_second_opencv_is_no_cure() -> None:
+    report = json.loads(status("--json"))
+    headless = {extra["name"]: extra for extra in report["extras"]}["headless"]
+    assert report["opencv"]["distributions"]
+    assert headless["cure"] is None
+    if headless["missing"]:
+        assert "  headless    not needed: another OpenCV is installed" in status()
 
 
 def test_the_switch_shows() -> None:
     told = status(env={"PYIMGANO_DISABLE_PLUGIN_AUTOLOAD": "1"})
-    assert "autoload    off (PYIMGANO_DISABLE_PLUGIN_AUTOLOAD=1)" in told
-    assert "  waiting    models" in told
+    assert "autoload  off (PYIMGANO_DISABLE_PLUGIN_AUTOLOAD=1)" in told
+    assert "  waiting  models              the plugins' models in the registry; in pyimgano.models" in told
+
+
+def test_a_refused_seam_names_its_modules_and_why() -> None:
+    report = json.loads(status("--json"))
+    state = "refused: pyimgano.io.image has no read_image"
+    for seam in report["seams"]:
+        if seam["name"] == "colours":
+            seam["state"] = state
+    shown = render(report)
+    assert "  refused  colours             arrays are RGB, as files are; in pyimgano.features.color_hist, " in shown
+    assert ", pyimgano.models.template_ncc_map: pyimgano.io.image has no read_image" in shown
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no pty")
+def test_on_a_terminal_of_80_columns_every_line_fits() -> None:
+    import pty
+
+    main, terminal = pty.openpty()
+    command = [script("pyimgano-industrial"), "status"]
+    with subprocess.Popen(command, stdout=terminal, env={**os.environ, "COLUMNS": "80"}) as running:
+        os.close(terminal)
+        printed = b""
+        with contextlib.suppress(OSError):  # how Linux tells that the other end is closed
+            while part := os.read(main, 1 << 16):
+                printed += part
+    os.close(main)
+    assert running.returncode == 0
+    lines = printed.decode().splitlines()
+    assert len(lines) > 80
+    assert max(map(len, lines)) <= 80
+    assert b"\x1b" not in printed
 
 
 def test_advice_on_opencv_only_where_something_is_wrong() -> None:

@@ -5,11 +5,13 @@ import re
 import struct
 import sys
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 import trees
@@ -81,17 +83,31 @@ def test_exif_orientation_turns_image_and_size_alike(tmp_path: Path) -> None:
     assert rgb[18:].max() < 50
 
 
-_OLD_OPENCV = tuple(int(part) for part in cv2.__version__.split(".")[:2]) < (4, 11)
-_WEBP = pytest.param(".webp", marks=pytest.mark.skipif(_OLD_OPENCV, reason="this OpenCV does not turn WebP images"))
+# EXIF's orientation -> what turns the stored pixels upright
+_UPRIGHT: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
+    1: lambda stored: stored,
+    2: np.fliplr,
+    3: lambda stored: np.rot90(stored, 2),
+    4: np.flipud,
+    5: lambda stored: stored.swapaxes(0, 1),
+    6: lambda stored: np.rot90(stored, -1),
+    7: lambda stored: np.rot90(stored, 2).swapaxes(0, 1),
+    8: np.rot90,
+}
 
 
-@pytest.mark.parametrize("suffix", [".png", ".tif", _WEBP])
-def test_image_size_is_the_size_of_the_decoded_image_in_every_format(tmp_path: Path, suffix: str) -> None:
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".webp"])
+@pytest.mark.parametrize("orientation", _UPRIGHT)
+def test_every_format_and_orientation_is_upright_and_as_large_as_its_size(
+    tmp_path: Path, suffix: str, orientation: int
+) -> None:
     exif = Image.Exif()
-    exif[0x0112] = 8
+    exif[0x0112] = orientation
     path = tmp_path / f"turned{suffix}"
-    Image.fromarray(RAMP).save(path, exif=exif)
-    assert read_rgb(path).shape[:2] == image_size(path) == (3, 2)
+    Image.fromarray(RAMP).save(path, exif=exif, **({"lossless": True} if suffix == ".webp" else {}))
+    upright = _UPRIGHT[orientation](RAMP)
+    np.testing.assert_array_equal(read_rgb(path), upright)
+    assert image_size(path) == upright.shape[:2]
 
 
 def test_12_bit_samples_keep_their_upper_8_bits(tmp_path: Path) -> None:

@@ -44,6 +44,25 @@ def test_gaps_are_numbered_and_explained_and_means_count_what_they_have(tmp_path
     assert "thresholds rest on 1 of 3 training images, not fitted on" in text
 
 
+def test_a_terminal_of_80_columns_shows_every_number_in_lines_that_fit(tmp_path: Path) -> None:
+    trees.mvtec(tmp_path / "data")
+    models = (ModelSpec("vision_industrial_filter_bank", "m"), ModelSpec("other", "m"))
+    run = evaluate(plan("mvtec_ad", tmp_path / "data", tmp_path / "run", models=models))
+    cells = [RunFolder(tmp_path / "run").load_cell(row) for row in run.rows]
+    wide, narrow = render(run, cells), render(run, cells, width=80)
+    assert max(map(len, wide.splitlines())) > 100
+    assert max(map(len, narrow.splitlines())) <= 80
+    blocks = narrow.partition("\nimage AUROC, 95")[0].strip().split("\n\n")
+    assert len(blocks) > 1
+    for number, row in enumerate(run.rows):
+        (whole,) = (
+            line.split() for line in wide.partition("intervals")[0].splitlines() if line.startswith(f"{row.model} ")
+        )
+        lines = [block.splitlines()[1 + 2 * number : 3 + 2 * number] for block in blocks]
+        assert {line[0] for line in lines} == {row.model}
+        assert whole == [row.model, row.category, *(word for line in lines for word in line[1].split()[1:])]
+
+
 def test_intervals_are_shown_where_they_were_asked_for(tmp_path: Path) -> None:
     trees.mvtec(tmp_path / "data")
     asked = evaluate(plan("mvtec_ad", tmp_path / "data", tmp_path / "a"))

@@ -52,7 +52,7 @@ def test_a_wheel_works_without_any_flag_and_leaves_nothing_behind(environment: E
     assert {path.name for path in environment.site.iterdir()} >= SHIM
     help_text = environment.command("pyimgano-benchmark", "--help")
     assert "industrial_folder" in help_text
-    assert "autoload    on" in environment.command("pyimgano-industrial", "status")
+    assert "autoload  on" in environment.command("pyimgano-industrial", "status")
     pip("uninstall", "-y", "pyimgano-industrial", python=environment.python)
     assert environment.files() == environment.bare
     assert "industrial_folder" not in environment.command("pyimgano-benchmark", "--help")
@@ -101,7 +101,7 @@ def test_two_opencvs_are_explained_and_the_advice_cures_them(environment: Enviro
     """Last, for it swaps the environment's OpenCV."""
     (wheel,) = archives.glob("*.whl")
     pip("install", "--no-deps", str(wheel), python=environment.python)
-    assert "opencv      opencv-python " in environment.command("pyimgano-industrial", "status")
+    assert "opencv    opencv-python " in environment.command("pyimgano-industrial", "status")
     pip("install", "--no-deps", "opencv-python-headless", python=environment.python)
     told = environment.command("pyimgano-industrial", "status")
     assert "opencv-python and opencv-python-headless own the same cv2 files" in told
@@ -110,6 +110,6 @@ def test_two_opencvs_are_explained_and_the_advice_cures_them(environment: Enviro
     for step in advice.split(" && "):
         pip(*step.split()[1:], python=environment.python)
     cured = environment.command("pyimgano-industrial", "status")
-    assert "opencv      opencv-python-headless " in cured
+    assert "opencv    opencv-python-headless " in cured
     assert "own the same cv2 files" not in cured
     run(environment.python, "-c", "import cv2; cv2.imencode('.png', __import__('numpy').zeros((2, 2), 'uint8'))")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pyimgano_industrial.cli import command
 from pyimgano_industrial.cli.fault_lines import SHOWN, counted, fault_lines, more
-from pyimgano_industrial.core.columns import aligned
+from pyimgano_industrial.core.columns import aligned, terminal_width
 from pyimgano_industrial.core.lazy import resolve
 from pyimgano_industrial.core.progress import TerminalProgress
 from pyimgano_industrial.datasets.report import Report
@@ -37,14 +37,17 @@ def run(args: argparse.Namespace) -> int:
     dataset_type = resolve(plugins().row("datasets", args.dataset))
     with TerminalProgress("checking") as progress:
         report = check(dataset_type, args.root, args.category, progress=progress)
-    print(json.dumps(report.to_dict(), indent=2) if args.json else render(report, shown=None if args.all else SHOWN))
+    if args.json:
+        print(json.dumps(report.to_dict(), indent=2))
+    else:
+        print(render(report, shown=None if args.all else SHOWN, width=terminal_width()))
     return 0 if report.ok else 1
 
 
-def render(report: Report, *, shown: int | None) -> str:
-    """Return the report as text; `shown` rows a rule, or all of them."""
+def render(report: Report, *, shown: int | None, width: int | None = None) -> str:
+    """Return the report as text; `shown` rows a rule, or all of them; width: of the terminal."""
     lines = [f"{report.dataset} in {report.root}", ""]
-    lines += _counts(report)
+    lines += _counts(report, width)
     lines += fault_lines(report.faults, shown=shown)
     if report.duplicates:
         lines += ["", *_duplicates(report, shown)]
@@ -53,10 +56,10 @@ def render(report: Report, *, shown: int | None) -> str:
     return "\n".join([*lines, "", f"{total}, {len(report.duplicates)} near-duplicates of training images"])
 
 
-def _counts(report: Report) -> list[str]:
+def _counts(report: Report, width: int | None) -> list[str]:
     header = ("category", "split", "label", "type", "images")
     rows = [(c.category, c.split, c.label, c.anomaly_type or "", f"{c.images}") for c in report.counts]
-    return aligned([header, *rows], left=range(4))
+    return aligned([header, *rows], left=range(4), keys=2, width=width)
 
 
 def _duplicates(report: Report, shown: int | None) -> list[str]:

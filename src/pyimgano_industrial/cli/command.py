@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
 from typing import Any
 
 
 class Formatter(argparse.RawDescriptionHelpFormatter):
-    """Keeps a description's lines, and gives flags the room that lets most of them share a line with their help."""
+    """Fills paragraphs, keeps indented lines, and gives flags the room that lets most share a line with their help."""
 
     def __init__(self, prog: str, **options: Any) -> None:
         super().__init__(prog, max_help_position=30, **options)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        paragraphs = textwrap.dedent(text).split("\n\n")
+        return "\n\n".join(
+            textwrap.indent(one if "\n  " in f"\n{one}" else textwrap.fill(one, width - len(indent)), indent)
+            for one in paragraphs
+        )
 
 
 def add(

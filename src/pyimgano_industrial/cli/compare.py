@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyimgano_industrial.cli import command
-from pyimgano_industrial.core.columns import aligned
+from pyimgano_industrial.core.columns import aligned, folded, terminal_width
 from pyimgano_industrial.core.files import written
 from pyimgano_industrial.core.progress import TerminalProgress
 
@@ -20,7 +20,7 @@ Puts every model of every run beside the first one: each metric, the difference,
 images again for both. An interval that leaves 0 out is marked.
 
   pyimgano-industrial compare runs/padim runs/patchcore
-  pyimgano-industrial compare runs/all --metric image_auroc --output compare.html
+  pyimgano-industrial compare runs/all --metric image_auroc --output all.html
 """
 
 
@@ -47,14 +47,17 @@ def run(args: argparse.Namespace) -> int:
     if args.output is not None:
         with written(args.output) as spare:
             spare.write_text(page_of(found), encoding="utf-8")
-    print(json.dumps(found.to_dict(), indent=1, allow_nan=False) if args.json else render(found))
-    if args.output is not None and not args.json:
+    if args.json:
+        print(json.dumps(found.to_dict(), indent=1, allow_nan=False))
+        return 0
+    print(render(found, width=terminal_width()))
+    if args.output is not None:
         print(f"\nTo look at: {args.output}")
     return 0
 
 
-def render(found: Comparison) -> str:
-    """Return a comparison as text: a block a metric, a row a category, a column a model."""
+def render(found: Comparison, *, width: int | None = None) -> str:
+    """Return a comparison as text: a block a metric, a row a category, a column a model; width: of the terminal."""
     from pyimgano_industrial.evaluation.comparison import MEAN
     from pyimgano_industrial.evaluation.comparison_page import name, shown
 
@@ -71,9 +74,10 @@ def render(found: Comparison) -> str:
                 mark = " *" if difference is not None and difference.clear else ""
                 cells.append(value if difference is None else f"{value}  {shown(difference)}{mark}")
             rows.append((category, *cells))
-        parts.append("\n".join(aligned(rows, left=range(len(rows[0])))))
+        parts.append("\n".join(aligned(rows, left=range(len(rows[0])), width=width)))
     if found.notes:
-        parts.append("\n".join(f"note: {one}" for one in found.notes))
+        parts.append("\n".join(folded(f"note: {one}", width=width) for one in found.notes))
     first = found.entries[0].label
-    parts.append(f"Differences to {first}; [{100 * found.interval:g} % interval, the same images]; * leaves 0 out.")
+    legend = f"Differences to {first}; [{100 * found.interval:g} % interval, the same images]; * leaves 0 out."
+    parts.append(folded(legend, width=width))
     return "\n\n".join(parts)

@@ -12,7 +12,8 @@ _SHELLS = ("bash", "zsh", "fish")
 _DESCRIPTION = """\
 Prints a script that completes `pyimgano-industrial`, its commands, flags, choices and paths. In bash, for good:
 
-  pyimgano-industrial completion bash > ~/.local/share/bash-completion/completions/pyimgano-industrial
+  cd ~/.local/share/bash-completion/completions
+  pyimgano-industrial completion bash > pyimgano-industrial
 
 In zsh, a folder of $fpath, as _pyimgano-industrial; in fish, ~/.config/fish/completions/pyimgano-industrial.fish.
 """

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from pyimgano_industrial import __version__
 from pyimgano_industrial.cli import command
+from pyimgano_industrial.core.columns import terminal_width
 from pyimgano_industrial.core.errors import IndustrialError
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ runs `pyimgano benchmark` and `pyimgano infer` on it, prints what they measure, 
 ground truth and anomaly map side by side. With --root, --dataset and --category it does the same with your images.
 
   pyimgano-industrial demo
-  pyimgano-industrial demo --root DIR --dataset industrial_folder --category NAME
+  pyimgano-industrial demo --root DIR --dataset industrial_folder \\
+      --category NAME
 
 It needs about 0.6 GB of disk while it runs and under two minutes on two cores.
 """
@@ -62,7 +64,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.pictures < 2:
         raise IndustrialError(f"--pictures must be at least 2, a normal and an anomalous image; got {args.pictures}")
-    say = partial(print, file=sys.stderr if args.json else sys.stdout, flush=True)
+    stream = sys.stderr if args.json else sys.stdout
+    say = partial(print, file=stream, flush=True)
     started = time.perf_counter()
     own = _own_job(args)
     jobs = [own] if own else rendered_jobs(args.output / "data", small=args.small, say=say)
@@ -75,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     seconds = time.perf_counter() - started
     following = _next(own, args.model, pixel=results[0].measured.pixel_auroc is not None)
 
-    say("\n" + report.table(results))
+    say("\n" + report.table(results, width=terminal_width(stream)))
     say("AU-PRO to a false positive rate of 0.3; pixel metrics at 256 x 256; seconds of `pyimgano benchmark`.")
     for result in results:
         say("\n" + report.decisions(result))

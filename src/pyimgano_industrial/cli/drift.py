@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyimgano_industrial.cli import command, drift_benchmark
+from pyimgano_industrial.core.columns import terminal_width
 from pyimgano_industrial.core.errors import IndustrialError
 from pyimgano_industrial.core.images import read_rgb
 from pyimgano_industrial.core.progress import TerminalProgress
@@ -27,7 +28,8 @@ order of their names, and says what moved, by how much, since which image, and w
 
 The third measures on labelled images what each preset, the profile and a fit on variants are worth under drift.
 
-  pyimgano-industrial drift --benchmark --root parts --category bolt --ways profile,profile+variants
+  pyimgano-industrial drift --benchmark --root parts --category bolt \\
+      --ways profile,profile+variants
 
 The exit code is 1 when something has moved, an image was rejected or could not be read.
 """
@@ -40,7 +42,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "drift",
         help="compare images with the profile of a line, or make one",
         description=_DESCRIPTION,
-        usage="(--profile FILE (--fit DIR | --input DIR) | --benchmark --root DIR --category NAME) [...]",
+        usage="--profile FILE (--fit DIR | --input DIR) [...]\n"
+        "       pyimgano-industrial drift --benchmark --root DIR --category NAME [...]",
     )
     parser.add_argument("--profile", type=Path, metavar="FILE", help="the profile, NAME.json with NAME.npz beside it")
     parser.add_argument("--fit", type=Path, metavar="DIR", help="make the profile from the good images in this folder")
@@ -81,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
         if args.input is None:
             return 0
     report = _compare(args)
-    print(json.dumps(report.to_dict(), indent=2) if args.json else report.render())
+    print(json.dumps(report.to_dict(), indent=2) if args.json else report.render(width=terminal_width()))
     if args.plot is not None:
         report.plot(args.plot)
         if not args.json:

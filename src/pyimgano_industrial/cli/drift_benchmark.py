@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyimgano_industrial.cli.model_flags import json_object
+from pyimgano_industrial.core.columns import aligned, terminal_width
 from pyimgano_industrial.core.errors import IndustrialError, UnknownNameError, closest
 from pyimgano_industrial.core.progress import TerminalProgress
+
+if TYPE_CHECKING:
+    from pyimgano_industrial.evaluation.drift_table import Splits
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +39,6 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure and print the table, or JSON with every score."""
     from pyimgano_industrial.evaluation.drift_proof import measure_drift
-    from pyimgano_industrial.evaluation.drift_table import to_markdown
     from pyimgano_industrial.evaluation.drift_ways import ways
     from pyimgano_industrial.evaluation.drifts import DRIFTS
     from pyimgano_industrial.evaluation.results import ModelSpec
@@ -62,8 +66,18 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps([_plain(one) for one in results], indent=1))
     else:
-        print(to_markdown([(one,) for one in results]))
+        print(_shown([(one,) for one in results], width=terminal_width()))
     return 0
+
+
+def _shown(ways: Sequence[Splits], *, width: int | None) -> str:
+    """Return the table as Markdown, or in columns on a terminal that is too narrow for that."""
+    from pyimgano_industrial.evaluation.drift_table import table, to_markdown
+
+    text = to_markdown(ways)
+    if width is None or max(map(len, text.splitlines())) <= width:
+        return text
+    return "\n".join(aligned(table(ways), left={0}, width=width))
 
 
 def _trial(args: argparse.Namespace) -> Any:

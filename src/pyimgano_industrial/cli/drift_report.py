@@ -53,14 +53,14 @@ class Report:
         """The strongest action at the last image."""
         return max((one.action for one in self.moved), key=ACTIONS.index, default="none")
 
-    def render(self) -> str:
-        """Return the report as text."""
+    def render(self, *, width: int | None = None) -> str:
+        """Return the report as text; width: of the terminal."""
         profile = self.monitor.profile
         lines = [
             f"{self.profile}: {len(profile.good)} good images",
             f"{self.folder}: {len(self.seen) + len(self.failed)} images",
             "",
-            *aligned([_HEADER, *(self._row(name) for name in self.monitor.watched)], left=range(len(_HEADER))),
+            *aligned([_HEADER, *map(self._row, self.monitor.watched)], left=range(len(_HEADER)), width=width),
             "",
         ]
         lines += _listed("could not be read", [f"{error}" for _, error in self.failed])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, get_args
 
 from pyimgano_industrial import load
 from pyimgano_industrial.cli import command, model_flags
+from pyimgano_industrial.core.columns import terminal_width
 from pyimgano_industrial.core.errors import IndustrialError
 from pyimgano_industrial.core.progress import TerminalProgress
 
@@ -25,11 +26,12 @@ Fits each model on each category, takes thresholds from the validation split, pa
 measures by the data set's official protocol, maps and masks at the images' own size. What is done is kept: the same
 command goes on where it was interrupted.
 
-  pyimgano-industrial evaluate --dataset mvtec_loco --root DIR --category all --output runs/loco \\
-      --model vision_industrial_filter_bank
-  pyimgano-industrial evaluate --dataset mvtec_ad2 --root DIR --category can --output runs/can \\
+  pyimgano-industrial evaluate --dataset mvtec_loco --root DIR --category all \\
+      --model vision_industrial_filter_bank --output runs/loco
+  pyimgano-industrial evaluate --dataset mvtec_ad2 --root DIR --category can \\
       --model vision_industrial_filter_bank \\
-      --model vision_industrial_filter_bank --label tiled --tile-size 512 --tile-stride 384
+      --model vision_industrial_filter_bank --label tiled \\
+      --tile-size 512 --tile-stride 384 --output runs/can
 """
 
 
@@ -40,7 +42,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "evaluate",
         help="the official numbers of models on a data set",
         description=_DESCRIPTION,
-        usage="--dataset NAME --root DIR --category NAME --model NAME --output RUN [...]",
+        usage="--dataset NAME --root DIR --category NAME \n           --model NAME --output RUN [...]",
     )
     needed = parser.add_argument_group("what is needed")
     needed.add_argument("--dataset", required=True, metavar="NAME", help="for example mvtec_loco, or manifest")
@@ -117,7 +119,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(asdict(found), indent=1, allow_nan=False))
     else:
-        print(render(found, [cells[row.model, row.category] for row in found.rows]))
+        print(render(found, [cells[row.model, row.category] for row in found.rows], width=terminal_width()))
         print(f"\nEverything is in {args.output / 'results.json'} and {args.output / 'cells'}")
         print(f"To look at: {report}")
     return 1 if any(row.state == "failed" or row.errors for row in found.rows) else 0

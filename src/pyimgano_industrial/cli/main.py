@@ -21,11 +21,11 @@ examples:
   pyimgano-industrial status
   pyimgano-industrial check --dataset mvtec_loco --root DIR
   pyimgano-industrial demo --small
-  pyimgano-industrial evaluate --dataset mvtec_loco --root DIR --category all --output RUN \\
-      --model vision_industrial_filter_bank
+  pyimgano-industrial evaluate --dataset mvtec_loco --root DIR --category all \\
+      --model vision_industrial_filter_bank --output RUN
   pyimgano-industrial report RUN
   pyimgano-industrial compare RUN RUN
-  pyimgano-industrial submit --root DIR --model vision_industrial_filter_bank --output DIR
+  pyimgano-industrial submit --root DIR --maps DIR --output DIR
   pyimgano-industrial drift --profile line.json --input DIR
   pyimgano-industrial exec benchmark --list-models
   pyimgano-industrial completion bash

@@ -8,6 +8,7 @@ import os
 import platform
 import sys
 import warnings
+from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from typing import Any
@@ -15,22 +16,30 @@ from typing import Any
 from pyimgano_industrial import __version__
 from pyimgano_industrial.cli import command
 from pyimgano_industrial.core import extras
+from pyimgano_industrial.core.columns import described, terminal_width
 from pyimgano_industrial.core.entry import KINDS
 from pyimgano_industrial.core.errors import IndustrialWarning, PluginConflictError
 
+_DESCRIPTION = """\
+Lists the versions, the plugins and what each brings, where they are connected to pyimgano (applied), will be when it
+is used (waiting) or cannot be (refused), and the extras that are missing. The exit code is 1 when a plugin is broken,
+two plugins claim one name, or a connection is refused.
+"""
 _SWITCH = "PYIMGANO_DISABLE_PLUGIN_AUTOLOAD"
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the parser."""
-    parser = command.add(commands, "status", help="what is installed, loaded, waiting or missing, and the cure")
+    parser = command.add(
+        commands, "status", help="what is installed, loaded, waiting or missing, and the cure", description=_DESCRIPTION
+    )
     command.finish(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the status; the exit code is 1 when a plugin is broken or a seam is refused."""
     report = collect()
-    print(json.dumps(report, indent=2) if args.json else render(report))
+    print(json.dumps(report, indent=2) if args.json else render(report, width=terminal_width()))
     return 0 if report["ok"] else 1
 
 
@@ -82,9 +91,10 @@ def collect() -> dict[str, Any]:
             for seam, state in seams.states().items()
         ],
         "extras": [
-            {"name": name, "missing": absent, "cure": extras.cure(name) if absent else None}
+            {"name": name, "missing": absent, "cure": extras.cure(name) if absent and needed else None}
             for name in sorted(extras.EXTRAS)
             for absent in [extras.missing(name)]
+            for needed in [name != "headless" or not opencv]  # a second OpenCV would break the first
         ],
         "opencv": {"distributions": opencv, "advice": opencv_advice(opencv)},
     }
@@ -115,32 +125,57 @@ def opencv_advice(distributions: dict[str, str]) -> str | None:
     )
 
 
-def render(report: dict[str, Any]) -> str:
-    """Return the status as text for people."""
-    lines = ["versions    " + ", ".join(f"{name} {number}" for name, number in report["versions"].items())]
-    autoload = report["autoload"]
-    lines.append(f"autoload    {'on' if autoload['on'] else 'off'} ({autoload['switch']})")
-    cv2 = ", ".join(f"{name} {number}" for name, number in report["opencv"]["distributions"].items())
-    lines.append(f"opencv      {cv2 or 'none'}")
-    if report["opencv"]["advice"]:
-        lines.append(f"            {report['opencv']['advice']}")
-    lines += ["", "plugins"]
-    for source in report["plugins"]:
-        rows = f"{source['rows']} row{'' if source['rows'] == 1 else 's'}"
-        outcome = f"BROKEN: {source['failure']}" if source["failure"] else rows
-        lines.append(f"  {source['group']:20} {source['distribution']} {source['version']}  {outcome}")
-    lines += [f"  CONFLICT: {conflict}" for conflict in report["conflicts"]]
-    lines += ["", "rows"]
-    lines += [f"  {row['kind']:10} {row['name']:28} {row['from']:28} {row['summary']}" for row in report["rows"]]
-    lines += ["", "seams"]
-    lines += [
-        f"  {seam['state']:10} {seam['name']:18} {seam['module']:36} {seam['brings']}" for seam in report["seams"]
+def render(report: dict[str, Any], *, width: int | None = None) -> str:
+    """Return the status as text for people; width: of the terminal."""
+    autoload, opencv = report["autoload"], report["opencv"]
+    head = [
+        ("versions", ", ".join(f"{name}\u00a0{number}" for name, number in report["versions"].items())),
+        ("autoload", f"{'on' if autoload['on'] else 'off'} ({autoload['switch']})"),
+        ("opencv", ", ".join(f"{name}\u00a0{number}" for name, number in opencv["distributions"].items()) or "none"),
     ]
-    lines += ["", "extras"]
-    for extra in report["extras"]:
-        state = f"missing {', '.join(extra['missing'])}: {extra['cure']}" if extra["missing"] else "installed"
-        lines.append(f"  {extra['name']:10} {state}")
-    return "\n".join(lines)
+    if opencv["advice"]:
+        head.append(("", opencv["advice"]))
+    parts = [[line.removeprefix("  ") for line in described(head, width=width)]]
+    sources = [(one["group"], f"{one['distribution']} {one['version']}", _outcome(one)) for one in report["plugins"]]
+    conflicts = [("CONFLICT:", conflict) for conflict in report["conflicts"]]
+    parts.append(["plugins", *described(sources, width=width), *described(conflicts, width=width)])
+    for kind, origin in dict.fromkeys((row["kind"], row["from"]) for row in report["rows"]):
+        rows = [(one["name"], one["summary"]) for one in report["rows"] if (one["kind"], one["from"]) == (kind, origin)]
+        parts.append([f"{kind} of {origin}", *described(rows, width=width)])
+    parts.append(["seams", *described(_seams(report["seams"]), width=width)])
+    extras = [(extra["name"], _state(extra)) for extra in report["extras"]]
+    parts.append(["extras", *described(extras, width=width)])
+    return "\n\n".join("\n".join(part) for part in parts)
+
+
+def _outcome(source: dict[str, Any]) -> str:
+    if source["failure"]:
+        return f"BROKEN: {source['failure']}"
+    return f"{source['rows']} row{'' if source['rows'] == 1 else 's'}"
+
+
+def _seams(found: Sequence[dict[str, str]]) -> list[tuple[str, str, str]]:
+    """Return state, name, and what is brought, with the modules where that is not so; --json names every module."""
+    modules: dict[tuple[str, str, str], list[str]] = {}
+    for seam in found:
+        modules.setdefault((seam["state"], seam["name"], seam["brings"]), []).append(seam["module"])
+    rows = []
+    for (state, name, brings), where in modules.items():
+        word, _, reason = state.partition(": ")
+        if word != "applied":
+            brings = f"{brings}; in {', '.join(where)}"
+        elif len(where) > 1:
+            brings = f"{brings}; in {len(where)} modules"
+        rows.append((word, name, f"{brings}: {reason}" if reason else brings))
+    return rows
+
+
+def _state(extra: dict[str, Any]) -> str:
+    if not extra["missing"]:
+        return "installed"
+    if extra["cure"] is None:
+        return "not needed: another OpenCV is installed"
+    return f"missing {', '.join(extra['missing'])}: {extra['cure']}".replace("pip install ", "pip\u00a0install\u00a0")
 
 
 def _waiting() -> bool:

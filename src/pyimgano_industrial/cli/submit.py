@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pyimgano_industrial import load
 from pyimgano_industrial.cli import command, model_flags, submit_text
 from pyimgano_industrial.cli.fault_lines import SHOWN
+from pyimgano_industrial.core.columns import terminal_width
 from pyimgano_industrial.core.errors import IndustrialError, closest
 from pyimgano_industrial.core.files import written
 from pyimgano_industrial.core.progress import TerminalProgress
@@ -31,9 +32,10 @@ Fits a model on each of the eight objects, takes its pixel threshold from the no
 of both private splits as the server wants them; or takes maps from a folder. All is checked against the data set on
 disk and packed. What is done is kept: the same command goes on where it was interrupted.
 
-  pyimgano-industrial submit --root mvtec_ad2 --model vision_industrial_filter_bank --output submissions/first
-  pyimgano-industrial submit --root mvtec_ad2 --maps DIR --output submissions/mine
-  pyimgano-industrial submit --root mvtec_ad2 --check submissions/mine/submission.tar.gz
+  pyimgano-industrial submit --root mvtec_ad2 --output first \\
+      --model vision_industrial_filter_bank
+  pyimgano-industrial submit --root mvtec_ad2 --maps DIR --output mine
+  pyimgano-industrial submit --root mvtec_ad2 --check mine/submission.tar.gz
 
 Maps of --maps lie in DIR/<object>/{test_private,test_private_mixed}/<image>.tiff or .npy; those of normal images in
 DIR/<object>/validation/good give the threshold.
@@ -49,7 +51,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "submit",
         help="make, check and pack a submission to MVTec AD 2's server",
         description=_DESCRIPTION,
-        usage="--root DIR (--model NAME | --maps DIR | --check PATH) [--output DIR] [...]",
+        usage="--root DIR [--output DIR]\n           (--model NAME | --maps DIR | --check PATH) [...]",
     )
     needed = parser.add_argument_group("what is needed", "--root, --output, and one of --model, --maps and --check.")
     needed.add_argument("--root", required=True, type=Path, metavar="DIR", help="the folder of MVTec AD 2")
@@ -99,11 +101,10 @@ def _check(args: argparse.Namespace) -> int:
 
     with TerminalProgress("checking") as progress:
         report = check(args.check, args.root, objects=_objects(args.object), progress=progress)
-    print(
-        json.dumps(report.to_dict(), indent=2)
-        if args.json
-        else submit_text.render(report, shown=None if args.all else SHOWN)
-    )
+    if args.json:
+        print(json.dumps(report.to_dict(), indent=2))
+    else:
+        print(submit_text.render(report, shown=None if args.all else SHOWN, width=terminal_width()))
     return 0 if report.ok else 1
 
 
@@ -120,7 +121,8 @@ def _make(args: argparse.Namespace) -> int:
     folder, target = args.output / "submission", args.output / "submission.tar.gz"
     target.unlink(missing_ok=True)  # of an earlier run, whose files are being written anew
     done, failed = job.run(folder)
-    print(submit_text.table(done, failed), file=sys.stderr if args.json else sys.stdout)
+    stream = sys.stderr if args.json else sys.stdout
+    print(submit_text.table(done, failed, width=terminal_width(stream)), file=stream)
     report = None
     if tuple(objects) == OBJECTS and not failed and not any(one.failed for one in done):
         with TerminalProgress("checking") as progress:

@@ -14,22 +14,22 @@ if TYPE_CHECKING:
     from pyimgano_industrial.evaluation.submission_check import SubmissionReport
 
 
-def render(report: SubmissionReport, *, shown: int | None) -> str:
-    """Return a check's report as text; `shown` faults a rule, or all of them."""
+def render(report: SubmissionReport, *, shown: int | None, width: int | None = None) -> str:
+    """Return a check's report as text; `shown` faults a rule, or all of them; width: of the terminal."""
     lines = [f"{report.source}, checked against {report.root}", ""]
     header = ("object", "split", "maps", "thresholded", "wanted")
     rows = [
         (one.object, one.split, f"{one.maps}", f"{one.masks}" if report.thresholded else "-", f"{one.wanted}")
         for one in report.counts
     ]
-    lines += aligned([header, *rows], left=range(2))
+    lines += aligned([header, *rows], left=range(2), keys=2, width=width)
     lines += fault_lines(report.faults, shown=shown)
     errors = sum(one.severity == "error" for one in report.faults)
     return "\n".join([*lines, "", f"{counted(errors, 'error')}, {counted(len(report.faults) - errors, 'warning')}"])
 
 
-def table(done: Sequence[Written], failed: Mapping[str, str]) -> str:
-    """Return the objects that were written, and those that failed, as a table."""
+def table(done: Sequence[Written], failed: Mapping[str, str], *, width: int | None = None) -> str:
+    """Return the objects that were written, and those that failed, as a table; width: of the terminal."""
     header = ("object", "images", "failed", "float16", "threshold", "flagged")
     rows = [
         (
@@ -42,7 +42,7 @@ def table(done: Sequence[Written], failed: Mapping[str, str]) -> str:
         )
         for one in done
     ]
-    lines = aligned([header, *rows, *((name, "-", "all", "-", "-", "-") for name in failed)], left={0})
+    lines = aligned([header, *rows, *((name, "-", "all", "-", "-", "-") for name in failed)], left={0}, width=width)
     lines += [f"{one.object}: float16 values are shared out: {one.reason}" for one in done if one.reason]
     return "\n".join(lines)
 

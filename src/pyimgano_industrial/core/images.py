@@ -7,6 +7,7 @@ value is then scaled linearly to 0..255. A caller that knows the camera states t
 
 from __future__ import annotations
 
+import io
 import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -160,14 +161,38 @@ def _decode(path: Path, flags: int) -> NDArray[Any]:
     if not data or _cut_short(data):
         raise ImageError(_unreadable(path))
     cv2 = _cv2()
+    turned = 1 if flags == cv2.IMREAD_UNCHANGED else _webp_orientation(data)
     try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags | (turned > 1 and cv2.IMREAD_IGNORE_ORIENTATION))
     except cv2.error as error:  # more pixels than OpenCV decodes
         raise ImageError(f"{_unreadable(path)} ({error.err})") from error
     if pixels is None:
         raise ImageError(_unreadable(path))
-    decoded: NDArray[Any] = pixels
-    return decoded
+    return _upright(pixels, turned)
+
+
+def _webp_orientation(data: bytes) -> int:
+    """Return the EXIF orientation of a WebP, which OpenCV honours from 4.12 on only; 1 for every other format."""
+    if not (data.startswith(b"RIFF") and data[8:12] == b"WEBP" and b"EXIF" in data):
+        return 1
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return int(image.getexif().get(_EXIF_ORIENTATION, 1))
+    except (OSError, UnidentifiedImageError, SyntaxError, Image.DecompressionBombError):
+        return 1  # damaged or too large, which the decoder will say
+
+
+def _upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Return pixels as an EXIF orientation of 1..8 wants them displayed."""
+    if orientation in _SIDEWAYS:
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)
 
 
 def _cut_short(data: bytes) -> bool:

@@ -68,8 +68,8 @@ def decide(images: Sequence[Judged], threshold: float) -> tuple[Decided, ...]:
     return tuple(decided)
 
 
-def table(results: Iterable[Result]) -> str:
-    """Return the metrics as an aligned table."""
+def table(results: Iterable[Result], *, width: int | None = None) -> str:
+    """Return the metrics as an aligned table; width: of the terminal."""
     head = ("data set", "category", "fit", "test", "image AUROC", "pixel AUROC", "pixel AP", "AU-PRO", "seconds")
     rows: list[Sequence[str]] = [head]
     for result in results:
@@ -78,7 +78,7 @@ def table(results: Iterable[Result]) -> str:
         shares = [f"{number:.3f}" if number is not None else "-" for number in numbers]
         counts = (str(result.fit), str(result.test))
         rows.append((result.dataset, result.category, *counts, *shares, f"{measured.seconds:.1f}"))
-    return "\n".join(aligned(rows, left=range(2)))
+    return "\n".join(aligned(rows, left=range(2), keys=2, width=width))
 
 
 def decisions(result: Result) -> str:

@@ -1,4 +1,4 @@
-"""What was measured under drift, as a table of Markdown: every way a row, shares with intervals over images."""
+"""What was measured under drift, as a table: every way a row, shares with intervals over images."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _DRAWS = 500
 Splits = Sequence[WayResult]  # one way on one data set, once for each of its splits: other good images tested each time
 
 
-def to_markdown(ways: Sequence[Splits]) -> str:
-    """Return the table; the first way is the bare detector, which the others are compared with.
+def table(ways: Sequence[Splits]) -> list[list[str]]:
+    """Return the rows of the table, headings first; the first way is the bare one, which others are compared with.
 
     Columns: image AUROC without drift and its mean under all drifts; its average relative drop, less that of the bare
     detector, paired by image; AU-PRO and its drop; the share of good images that are flagged without drift and under
@@ -31,8 +31,13 @@ def to_markdown(ways: Sequence[Splits]) -> str:
     head.append(f"less {TIMES:g} x")
     rows = [_row(splits, ways[0]) for splits in ways]
     kept = [index for index in range(len(head)) if any(row[index] for row in rows)]
-    lines = [f"| {' | '.join(head[index] for index in kept)} |", f"| --- |{' ---: |' * (len(kept) - 1)}"]
-    return "\n".join([*lines, *(f"| {' | '.join(row[index] or '-' for index in kept)} |" for row in rows)])
+    return [[row[index] or "-" for index in kept] for row in (head, *rows)]
+
+
+def to_markdown(ways: Sequence[Splits]) -> str:
+    """Return the table as Markdown."""
+    head, *rows = (f"| {' | '.join(row)} |" for row in table(ways))
+    return "\n".join([head, f"| --- |{' ---: |' * (head.count(' | '))}", *rows])
 
 
 def _row(splits: Splits, base: Splits) -> list[str]:

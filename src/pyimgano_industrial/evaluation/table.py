@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from pyimgano_industrial.core.columns import aligned
+from pyimgano_industrial.core.columns import aligned, folded
 from pyimgano_industrial.evaluation.protocols import PROTOCOLS
 from pyimgano_industrial.evaluation.results import Cell, Mean, Number, Row, Run
 
@@ -41,28 +41,34 @@ def headline(run: Run) -> tuple[str, ...]:
     return tuple(name for name in names if "@" not in name or name in measured)
 
 
-def render(run: Run, cells: Sequence[Cell] = ()) -> str:
-    """Return the table of a run; cells: for the tables by lighting and by kind of anomaly."""
+def render(run: Run, cells: Sequence[Cell] = (), *, width: int | None = None) -> str:
+    """Return the table of a run.
+
+    cells: for the tables by lighting and by kind of anomaly
+    width: of the terminal, in columns, into which wider tables are folded; None for any
+    """
     names = headline(run)
     reasons: dict[str, int] = {}
-    lines = [(("model", "category", *map(title_of, names), "seconds"), False)]
+    lines: list[tuple[str, ...]] = [("model", "category", *map(title_of, names), "seconds")]
+    ruled = []
     for spec in run.models:
         rows = [row for row in run.rows if row.model == spec.label]
-        lines += [(_row(row, names, reasons), False) for row in rows]
+        lines += [_row(row, names, reasons) for row in rows]
         if len(rows) > 1:
-            lines.append((_means(spec.label, run.means(spec.label), names), True))
-    parts = [_aligned(lines)]
+            ruled.append(len(lines))
+            lines.append(_means(spec.label, run.means(spec.label), names))
+    parts = [_aligned(lines, keys=2, width=width, ruled=ruled)]
     if any(row.metrics.get(names[0]) and row.metrics[names[0]].low is not None for row in run.rows):
         shown = [f"{row.model} {row.category}: {_interval(row.metrics.get(names[0]))}" for row in run.rows]
         parts.append(
             f"{title_of(names[0])}, {100 * run.settings.interval:g} % intervals over images\n" + _indented(shown)
         )
-    parts += _breakdowns(cells, run)
+    parts += _breakdowns(cells, run, width)
     if reasons:
-        parts.append("\n".join(f"({number}) {reason}" for reason, number in reasons.items()))
+        parts.append("\n".join(folded(f"({number}) {reason}", width=width) for reason, number in reasons.items()))
     notes = dict.fromkeys(f"{cell.model} {cell.category}: {note}" for cell in cells for note in cell.notes)
     if notes:
-        parts.append("\n".join(notes))
+        parts.append("\n".join(folded(note, width=width) for note in notes))
     return "\n\n".join(parts)
 
 
@@ -93,23 +99,21 @@ def _means(label: str, means: Mapping[str, Mean], names: Sequence[str]) -> tuple
     return (label, MEAN, *map(shown, names), "")
 
 
-def _breakdowns(cells: Sequence[Cell], run: Run) -> Iterator[str]:
+def _breakdowns(cells: Sequence[Cell], run: Run, width: int | None) -> Iterator[str]:
     limit = 0.05 if 0.05 in run.settings.limits else run.settings.limits[0]
     by_lighting = ("image_auroc", f"aupro@{limit:g}", "seg_f1", "class_f1")
     by_kind = ("image_auroc", "au_spro@0.05") if run.settings.protocol == "mvtec_loco" else ("image_auroc",)
     for what, names in (("lighting", by_lighting), ("kind", by_kind), ("size", (f"aupro@{limit:g}",))):
-        lines = [(("model", "category", what, "normal", "anomalous", *map(title_of, names)), False)]
+        lines: list[tuple[str, ...]] = [("model", "category", what, "normal", "anomalous", *map(title_of, names))]
         for cell in cells:
             groups = {"lighting": cell.by_lighting, "kind": cell.by_kind, "size": cell.by_size}[what]
             for key, group in groups.items() if len(groups) > 1 else ():
                 values = (_group_number(group.metrics, name) for name in names)
-                lines.append(
-                    ((cell.model, cell.category, key, f"{group.normal}", f"{group.anomalous}", *values), False)
-                )
+                lines.append((cell.model, cell.category, key, f"{group.normal}", f"{group.anomalous}", *values))
         if len(lines) > 1:
             titles = {"lighting": "By lighting", "kind": "By kind of anomaly, with the good images",
                       "size": "By size of the defects, in pixels"}  # fmt: skip
-            yield f"{titles[what]}\n\n{_aligned(lines)}"
+            yield f"{titles[what]}\n\n{_aligned(lines, keys=3, width=width)}"
 
 
 def _group_number(metrics: Mapping[str, Number], name: str) -> str:
@@ -133,14 +137,9 @@ def _indented(lines: Sequence[str]) -> str:
     return "\n".join(f"  {line}" for line in lines)
 
 
-def _aligned(lines: Sequence[tuple[Sequence[str], bool]]) -> str:
-    """Return rows in columns, text to the left and numbers to the right; a row marked True has a line above."""
-    table = [row for row, _ in lines]
+def _aligned(table: Sequence[Sequence[str]], *, keys: int, width: int | None, ruled: Collection[int] = ()) -> str:
+    """Return rows in columns, text to the left and numbers to the right."""
     left = {
         number for number, cells in enumerate(zip(*table[1:], strict=True)) if any(map(str.isalpha, "".join(cells)))
     }
-    shown = aligned(table, left=left)
-    wide = max(map(len, shown))
-    return "\n".join(
-        "\n".join(["-" * wide, line] if ruled else [line]) for line, (_, ruled) in zip(shown, lines, strict=True)
-    )
+    return "\n".join(aligned(table, left=left, keys=keys, width=width, ruled=ruled))
