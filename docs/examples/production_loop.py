@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyimgano.models import create_model
 
-from pyimgano_industrial.core.images import read_rgb
-from pyimgano_industrial.demo.picture import write_png
+from pyimgano_industrial.core.images import read_rgb, write_png
 from pyimgano_industrial.demo.scene import render
 from pyimgano_industrial.inference import Calibrator, fit_and_calibrate, infer_iter
 from pyimgano_industrial.presets import CameraProfile, DriftMonitor

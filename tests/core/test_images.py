@@ -25,6 +25,7 @@ from pyimgano_industrial.core.images import (
     significant_bits,
     stored_bits,
     to_uint8,
+    write_png,
 )
 
 RAMP = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3) * 10
@@ -108,6 +109,16 @@ def test_every_format_and_orientation_is_upright_and_as_large_as_its_size(
     upright = _UPRIGHT[orientation](RAMP)
     np.testing.assert_array_equal(read_rgb(path), upright)
     assert image_size(path) == upright.shape[:2]
+
+
+@pytest.mark.parametrize("shape", [(20, 30), (20, 30, 3)])
+def test_a_written_png_reads_back_and_its_folder_is_made(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, shape, dtype=np.uint8)
+    path = tmp_path / "größe" / "Bild.png"
+    write_png(path, pixels)
+    read = read_rgb(path)
+    np.testing.assert_array_equal(read if pixels.ndim == 3 else read[..., 0], pixels)
+    assert [file.name for file in path.parent.iterdir()] == ["Bild.png"]
 
 
 def test_12_bit_samples_keep_their_upper_8_bits(tmp_path: Path) -> None:

@@ -100,3 +100,12 @@ def test_as_a_context_the_line_stays_from_beginning_to_end(monkeypatch: pytest.M
         progress.clear()
         assert terminal.getvalue().endswith("fitting  2/2\r\x1b[K")
     assert terminal.getvalue().endswith("fitting  2/2\r\x1b[K")  # what is gone is not taken away again
+
+
+def test_what_cannot_be_counted_says_how_long_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    with TerminalProgress("benchmark") as progress:
+        progress.say("12 s")
+        assert terminal.getvalue().endswith("\r\x1b[Kbenchmark  12 s")
+    assert terminal.getvalue().endswith("12 s\r\x1b[K")

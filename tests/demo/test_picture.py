@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from pyimgano_industrial.core.errors import IndustrialError
-from pyimgano_industrial.core.images import read_rgb
-from pyimgano_industrial.demo.picture import Image, common_limits, contact_sheet, side_by_side, write_png
+from pyimgano_industrial.demo.picture import Image, common_limits, contact_sheet, side_by_side
 
 Found = NDArray[np.bool_]
 RED, ORANGE = (200, 10, 10), (230, 120, 0)
@@ -157,10 +154,3 @@ def test_a_contact_sheet_holds_every_picture_in_rows() -> None:
 def test_an_empty_contact_sheet_is_refused() -> None:
     with pytest.raises(IndustrialError, match="needs at least one picture; got none"):
         contact_sheet([])
-
-
-def test_a_written_picture_reads_back(tmp_path: Path) -> None:
-    picture = picture_of(np.zeros((20, 30)))
-    write_png(tmp_path / "Bild.png", picture)
-
-    assert np.array_equal(read_rgb(tmp_path / "Bild.png"), picture)

@@ -17,6 +17,7 @@ from pyimgano_industrial import __version__
 from pyimgano_industrial.cli import command
 from pyimgano_industrial.core.columns import terminal_width
 from pyimgano_industrial.core.errors import IndustrialError
+from pyimgano_industrial.core.progress import TerminalProgress
 
 if TYPE_CHECKING:
     from pyimgano_industrial.datasets.folder import FolderDataset
@@ -162,7 +163,8 @@ def _told(command: Sequence[str], say: Say) -> float:
     from pyimgano_industrial.demo.commands import run_host, shown
 
     say(f"$ {shown(command)}")
-    seconds = run_host(command)
+    with TerminalProgress(f"  pyimgano {command[0]}") as progress:
+        seconds = run_host(command, waiting=lambda so_far: progress.say(f"{so_far:.0f} s"))
     say(f"  {seconds:.1f} s")
     return seconds
 
@@ -195,7 +197,8 @@ def _draw(
     output: Path,
 ) -> list[Path]:
     """Draw the anomalous images and one normal image of each kind, all on one colour scale."""
-    from pyimgano_industrial.demo.picture import common_limits, side_by_side, write_png
+    from pyimgano_industrial.core.images import write_png
+    from pyimgano_industrial.demo.picture import common_limits, side_by_side
 
     folder = output / "pictures" / f"{job.dataset}_{job.category}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -219,8 +222,8 @@ def _draw(
 
 def _overview(pictures: Sequence[Sequence[Path]], path: Path) -> Path:
     """Write a sheet of eight of the pictures, evenly spread over the categories."""
-    from pyimgano_industrial.core.images import read_rgb
-    from pyimgano_industrial.demo.picture import contact_sheet, write_png
+    from pyimgano_industrial.core.images import read_rgb, write_png
+    from pyimgano_industrial.demo.picture import contact_sheet
     from pyimgano_industrial.demo.selection import spread
 
     some = [file for drawn in pictures for file in spread(drawn, 8 // len(pictures))]

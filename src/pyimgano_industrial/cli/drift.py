@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pyimgano_industrial.cli import command, drift_benchmark
 from pyimgano_industrial.core.columns import terminal_width
 from pyimgano_industrial.core.errors import IndustrialError
-from pyimgano_industrial.core.images import read_rgb
+from pyimgano_industrial.core.images import read_rgb, write_png
 from pyimgano_industrial.core.progress import TerminalProgress
 
 if TYPE_CHECKING:
@@ -117,8 +117,6 @@ def _tell(profile: CameraProfile, folder: Path, path: Path) -> None:
 
 
 def _compare(args: argparse.Namespace) -> Report:
-    import cv2
-
     from pyimgano_industrial.cli.drift_report import Report
     from pyimgano_industrial.presets.drift import DriftMonitor
     from pyimgano_industrial.presets.profile import CameraProfile
@@ -134,9 +132,7 @@ def _compare(args: argparse.Namespace) -> Report:
                 report.add(path, monitor.observe(image, name=f"{path}"))
                 if args.corrected is not None:
                     target = args.corrected / path.relative_to(args.input).with_suffix(".png")
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    corrected = profile.correct(image, name=f"{path}")[0]
-                    target.write_bytes(cv2.imencode(".png", corrected[..., ::-1])[1].tobytes())
+                    write_png(target, profile.correct(image, name=f"{path}")[0])
             except IndustrialError as error:
                 report.fail(path, error)
             progress(index + 1, len(images))

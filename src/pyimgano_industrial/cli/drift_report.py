@@ -10,6 +10,7 @@ import numpy as np
 
 from pyimgano_industrial.core.columns import aligned
 from pyimgano_industrial.core.extras import require
+from pyimgano_industrial.core.files import written
 from pyimgano_industrial.presets.drift import ACTIONS, DriftMonitor, Moved, Verdict
 from pyimgano_industrial.presets.measurement import PROPERTIES, UNITS
 
@@ -114,8 +115,8 @@ class Report:
             axes.set_ylabel(f"{name}\n{UNITS[name]}", rotation=0, ha="right", va="center", fontsize=8)
             axes.tick_params(labelsize=7)
         axes.set_xlabel("image; green: 5 to 95 % of the good ones; red: moved, from the line on", fontsize=8)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=110)
+        with written(path) as spare:
+            figure.savefig(spare, dpi=110, format=path.suffix[1:].lower())
 
     def _row(self, name: str) -> tuple[str, ...]:
         low, high = self._range(name)

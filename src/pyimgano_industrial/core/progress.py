@@ -61,6 +61,10 @@ class TerminalProgress:
             left = f"{(now - self._started) / done * (total - done):.0f} s left" if done else ""
             self._show(f"{done}/{total}  {left}")
 
+    def say(self, text: str) -> None:
+        """Show a text where a count would be, such as how long something has run whose end cannot be counted."""
+        self._show(text)
+
     def clear(self) -> None:
         """Take the line away, so that something else can be printed."""
         if self._drawn:

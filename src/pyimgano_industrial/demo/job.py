@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pyimgano_industrial import __version__
+from pyimgano_industrial.core.progress import TerminalProgress
 from pyimgano_industrial.demo import layouts
 from pyimgano_industrial.demo.scene import HEIGHT
 
@@ -44,7 +45,8 @@ def rendered_jobs(data: Path, *, small: bool, say: Callable[[str], None]) -> lis
         layouts.empty_folder(root).mkdir(parents=True, exist_ok=True)
         done.write_text("unfinished", encoding="utf-8")
         started = time.perf_counter()
-        number = write(root, counts=counts, height=height)
+        with TerminalProgress(f"{root}: rendering") as progress:
+            number = write(root, counts=counts, height=height, progress=progress)
         done.write_text(wanted, encoding="utf-8")
         size = f"{height * 4 // 3} x {height}"
         say(f"{root}: {number} trays rendered at {size} in {time.perf_counter() - started:.1f} s")

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from pyimgano_industrial.core.errors import IndustrialError
+from pyimgano_industrial.core.images import write_png
+from pyimgano_industrial.core.progress import Progress
 from pyimgano_industrial.demo.light import LIGHTINGS
-from pyimgano_industrial.demo.picture import write_png
 from pyimgano_industrial.demo.scene import HEIGHT, LOGICAL, STRUCTURAL, render
 
 CATEGORY = "tray"
@@ -62,9 +63,12 @@ class _Shot:
     union: Path | None = None
 
 
-def write_loco(root: Path, *, counts: Counts = LOCO_COUNTS, seed: int = 0, height: int = HEIGHT) -> int:
+def write_loco(
+    root: Path, *, counts: Counts = LOCO_COUNTS, seed: int = 0, height: int = HEIGHT, progress: Progress | None = None
+) -> int:
     """Write `root/tray` in the layout of MVTec LOCO AD and return the number of images.
 
+    progress: called with (images written, images in all).
     Raises IndustrialError when `root/tray` holds something already.
     """
     folder = empty_folder(root)
@@ -76,15 +80,18 @@ def write_loco(root: Path, *, counts: Counts = LOCO_COUNTS, seed: int = 0, heigh
             file = folder / f"test/{kind}_anomalies/{number:03}.png"
             truth = folder / f"ground_truth/{kind}_anomalies/{number:03}"
             shots.append(_Shot(file, seed + first + number, _defects(names, number), channels=truth))
-    _shoot(shots, height)
+    _shoot(shots, height, progress)
     (folder / "defects_config.json").write_text(json.dumps(_defects_config(height), indent=2), encoding="utf-8")
     return len(shots)
 
 
-def write_ad2(root: Path, *, counts: Counts = AD2_COUNTS, seed: int = 0, height: int = HEIGHT) -> int:
+def write_ad2(
+    root: Path, *, counts: Counts = AD2_COUNTS, seed: int = 0, height: int = HEIGHT, progress: Progress | None = None
+) -> int:
     """Write `root/tray` in the layout of MVTec AD 2, five splits, and return the number of images.
 
     What is fitted is lit regularly; every tray of the public test split is seen under all lightings.
+    progress: called with (images written, images in all).
     Raises IndustrialError when `root/tray` holds something already.
     """
     folder = empty_folder(root)
@@ -103,7 +110,7 @@ def write_ad2(root: Path, *, counts: Counts = AD2_COUNTS, seed: int = 0, height:
         mixed = folder / f"test_private_mixed/{number:03}_mixed.png"
         shots.append(_Shot(regular, seed + 9000 + number, defects))
         shots.append(_Shot(mixed, seed + 9500 + number, defects, lighting))
-    _shoot(shots, height)
+    _shoot(shots, height, progress)
     return len(shots)
 
 
@@ -137,12 +144,13 @@ def _defects_config(height: int) -> list[dict[str, Any]]:
     ]
 
 
-def _shoot(shots: Sequence[_Shot], height: int) -> None:
+def _shoot(shots: Sequence[_Shot], height: int, progress: Progress | None) -> None:
     for folder in {path.parent for shot in shots for path in (shot.file, shot.union) if path}:
         folder.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:  # numpy and OpenCV work outside the GIL
-        for _ in pool.map(lambda shot: _develop(shot, height), shots):
-            pass
+        for done, _ in enumerate(pool.map(lambda shot: _develop(shot, height), shots), 1):
+            if progress is not None:
+                progress(done, len(shots))
 
 
 def _develop(shot: _Shot, height: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,15 +88,6 @@ def common_limits(maps: Iterable[Map]) -> tuple[float, float]:
         raise IndustrialError("a colour scale needs the map of at least one image; got none")
     low, middle = np.percentile(np.concatenate(values), (50, 99.95)).tolist()
     return low, middle + (middle - low) if middle > low else low + 1
-
-
-def write_png(path: Path, pixels: Image) -> None:
-    """Write (H, W, 3) RGB or (H, W) grey, uint8."""
-    import cv2
-
-    # Without settings OpenCV takes the fastest way: level 1, run lengths, the Sub filter.
-    encoded = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR) if pixels.ndim == 3 else pixels)[1]
-    path.write_bytes(encoded.tobytes())  # cv2.imwrite cannot open non-ASCII paths on Windows
 
 
 def _check(image: Image, mask: NDArray[np.bool_] | None, anomaly_map: Map, limits: tuple[float, float]) -> None:

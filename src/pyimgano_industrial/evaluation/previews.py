@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano_industrial.core.errors import DatasetError
-from pyimgano_industrial.core.files import written
+from pyimgano_industrial.core.images import write_png
 from pyimgano_industrial.datasets.folder import FolderDataset
 from pyimgano_industrial.datasets.masks import reduce_mask
 from pyimgano_industrial.datasets.sample import Sample
@@ -71,7 +71,7 @@ class Gallery:
             except DatasetError:
                 continue
             size = small_size(image.shape, self._side)
-            files = {"image": _small(image, size)[..., ::-1], "mask": None, "map": None}
+            files = {"image": _small(image, size), "mask": None, "map": None}
             if mask is not None and mask.any():
                 files["mask"] = reduce_mask(mask, size).astype(np.uint8) * 255
             if kept.small is not None and scale is not None:
@@ -154,10 +154,7 @@ def _small(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]
 
 
 def _write(folder: Path, name: str, pixels: NDArray[Any] | None) -> str | None:
-    import cv2
-
     if pixels is None:
         return None
-    with written(folder / "previews" / name) as spare:
-        spare.write_bytes(cv2.imencode(".png", np.ascontiguousarray(pixels))[1].tobytes())
+    write_png(folder / "previews" / name, pixels)
     return f"previews/{name}"

@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano_industrial.core.errors import DatasetError, IndustrialError, PluginError
-from pyimgano_industrial.core.files import written
-from pyimgano_industrial.core.images import image_size
+from pyimgano_industrial.core.images import image_size, write_png
 from pyimgano_industrial.core.progress import Progress
 from pyimgano_industrial.datasets.ad2 import MVTecAD2
 from pyimgano_industrial.evaluation.half import HalfError, HalfScale, HalfStatistics, above
@@ -180,10 +179,7 @@ def _map_of(one: Wanted, maps: Mapping[str, Path]) -> NDArray[np.float32]:
 
 
 def _write_mask(path: Path, mask: NDArray[np.bool_]) -> None:
-    import cv2
-
-    with written(path) as spare:
-        spare.write_bytes(cv2.imencode(".png", mask.astype(np.uint8) * np.uint8(255))[1].tobytes())
+    write_png(path, mask.astype(np.uint8) * np.uint8(255))
 
 
 def _tidy(folder: Path, images: Sequence[Wanted], faults: Mapping[str, str], *, masks: bool) -> None:

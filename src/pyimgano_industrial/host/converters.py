@@ -9,7 +9,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from pyimgano_industrial.core.entry import Row
+from pyimgano_industrial.core.files import written
+from pyimgano_industrial.core.images import write_png
 from pyimgano_industrial.core.lazy import resolve
 from pyimgano_industrial.datasets.folder import FolderDataset
 from pyimgano_industrial.datasets.sample import Sample
@@ -57,7 +61,8 @@ def convert(
         for sample in dataset.samples(own)
     ]
     records.sort(key=lambda record: (record["split"], record["image_path"]))
-    out.write_text("".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records), encoding="utf-8")
+    with written(out) as spare:
+        spare.write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in records), encoding="utf-8")
     return records
 
 
@@ -82,12 +87,9 @@ def _record(
 
 
 def _union(dataset: FolderDataset, sample: Sample, out: Path) -> Path:
-    from PIL import Image
-
     folder = out.with_name(f"{out.stem}_masks") / (sample.anomaly_type or "anomalous")
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{sample.image.stem}.png"
-    Image.fromarray(dataset.mask(sample)).save(path)
+    write_png(path, dataset.mask(sample).astype(np.uint8) * np.uint8(255))
     return path
 
 

@@ -9,6 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from pyimgano_industrial.core.files import written
 from pyimgano_industrial.presets.augmentation import CameraRobust, Strength
 from pyimgano_industrial.presets.curves import apply_curves
 from pyimgano_industrial.presets.pixels import Image, PresetError, check_image
@@ -143,8 +144,9 @@ class Chain:
                 step.profile.save(path.with_name(name))
                 step = replace(step, path=name)
             steps.append(step)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(replace(self, steps=tuple(steps)).to_dict(), indent=2) + "\n", encoding="utf-8")
+        with written(path) as spare:
+            text = json.dumps(replace(self, steps=tuple(steps)).to_dict(), indent=2)
+            spare.write_text(text + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path | str) -> Chain:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pyimgano_industrial.core.files import written
 from pyimgano_industrial.presets.measurement import PROPERTIES, UNITS
 
 if TYPE_CHECKING:
@@ -51,9 +52,9 @@ def save(profile: CameraProfile, path: Path) -> None:
         },
         "arrays": {"file": _beside(path).name, "sha256": hashlib.sha256(data).hexdigest()},
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _beside(path).write_bytes(data)
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    with written(_beside(path)) as spare, written(path) as spare_text:  # an interruption leaves both as they were
+        spare.write_bytes(data)
+        spare_text.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def load(path: Path) -> CameraProfile:
