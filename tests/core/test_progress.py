@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import sys
+import threading
+import time
 import warnings
 
 import pytest
 
-from pyimgano_industrial.core.progress import Meter, TerminalProgress
+from pyimgano_industrial.core.progress import Meter, TerminalProgress, running
 
 
 class Terminal(io.StringIO):
@@ -105,7 +107,24 @@ def test_as_a_context_the_line_stays_from_beginning_to_end(monkeypatch: pytest.M
 def test_what_cannot_be_counted_says_how_long_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
-    with TerminalProgress("benchmark") as progress:
-        progress.say("12 s")
-        assert terminal.getvalue().endswith("\r\x1b[Kbenchmark  12 s")
-    assert terminal.getvalue().endswith("12 s\r\x1b[K")
+    with running("benchmark"):
+        with running("within"):
+            pass
+        while " s" not in terminal.getvalue():
+            time.sleep(0.01)
+    shown = terminal.getvalue()
+    assert shown.startswith("\r\x1b[Kbenchmark  ...\r\x1b[Kbenchmark  ")
+    assert shown.endswith(" s\r\x1b[K")
+    assert "within" not in shown
+
+
+def test_the_time_is_shown_on_a_terminal_only_and_ends_with_an_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with running("benchmark"):
+        pass
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("sys.stderr", Terminal())
+    with pytest.raises(KeyboardInterrupt), running("benchmark"):
+        raise KeyboardInterrupt
+    assert [thread for thread in threading.enumerate() if thread.name.endswith("(tick)")] == []

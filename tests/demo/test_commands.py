@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -56,31 +55,6 @@ def test_a_failure_names_the_command_its_code_and_its_last_lines() -> None:
 
     assert "`pyimgano no-such-command` must succeed; it ended with exit code 2" in str(raised.value)
     assert "Unknown command: no-such-command" in str(raised.value)
-
-
-def test_whoever_waits_is_told_the_seconds_so_far() -> None:
-    told: list[float] = []
-    seconds = run_host(["benchmark", "--list-models"], waiting=told.append)
-    assert told
-    assert 0 < told[0] < told[-1] < seconds or len(told) == 1
-
-
-def test_an_interruption_ends_the_command_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(_: float) -> None:
-        raise KeyboardInterrupt
-
-    ended: list[int] = []
-    kill = subprocess.Popen.kill
-
-    def watched(process: subprocess.Popen[str]) -> None:
-        kill(process)
-        ended.append(process.wait())
-
-    monkeypatch.setattr(subprocess.Popen, "kill", watched)
-    with pytest.raises(KeyboardInterrupt):
-        run_host(["benchmark", "--list-models"], waiting=interrupted)
-    assert ended
-    assert ended[0] != 0
 
 
 def test_a_failure_with_the_plugins_off_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,7 +69,7 @@ def _duplicates(report: Report, shown: int | None) -> list[str]:
         near = "the same pixels as" if twin.kind == "exact" else apart
         lines.append(f"  {_below(twin.image, report.root)}: {near} {_below(twin.training_image, report.root)}")
     lines += more(len(report.duplicates), shown)
-    return [*lines, "  -> take them out of the test split: a detector knows them by heart"]
+    return [*lines, "  -> take them out, or out of the training split: a detector knows them by heart"]
 
 
 def _below(path: Path, root: Path) -> Path:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pyimgano_industrial.cli import command
 from pyimgano_industrial.core.columns import aligned, folded, terminal_width
 from pyimgano_industrial.core.files import written
-from pyimgano_industrial.core.progress import TerminalProgress
+from pyimgano_industrial.core.progress import running
 
 if TYPE_CHECKING:
     from pyimgano_industrial.evaluation.comparison import Comparison
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.draws < 1:
         raise ComparisonError(f"--draws must be 1 or more; got {args.draws}")
-    with TerminalProgress("comparing"):
+    with running("comparing"):
         found = compare(args.runs, metrics=args.metric, draws=args.draws, seed=args.seed)
     if args.output is not None:
         with written(args.output) as spare:

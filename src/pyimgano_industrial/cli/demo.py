@@ -17,7 +17,7 @@ from pyimgano_industrial import __version__
 from pyimgano_industrial.cli import command
 from pyimgano_industrial.core.columns import terminal_width
 from pyimgano_industrial.core.errors import IndustrialError
-from pyimgano_industrial.core.progress import TerminalProgress
+from pyimgano_industrial.core.progress import running
 
 if TYPE_CHECKING:
     from pyimgano_industrial.datasets.folder import FolderDataset
@@ -163,8 +163,8 @@ def _told(command: Sequence[str], say: Say) -> float:
     from pyimgano_industrial.demo.commands import run_host, shown
 
     say(f"$ {shown(command)}")
-    with TerminalProgress(f"  pyimgano {command[0]}") as progress:
-        seconds = run_host(command, waiting=lambda so_far: progress.say(f"{so_far:.0f} s"))
+    with running(f"  pyimgano {command[0]}"):
+        seconds = run_host(command)
     say(f"  {seconds:.1f} s")
     return seconds
 

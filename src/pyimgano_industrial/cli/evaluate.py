@@ -14,7 +14,7 @@ from pyimgano_industrial import load
 from pyimgano_industrial.cli import command, model_flags
 from pyimgano_industrial.core.columns import terminal_width
 from pyimgano_industrial.core.errors import IndustrialError
-from pyimgano_industrial.core.progress import TerminalProgress
+from pyimgano_industrial.core.progress import running
 
 if TYPE_CHECKING:
     from pyimgano_industrial.evaluation.cell import Outcome
@@ -114,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
 
     found = evaluate(plan, told=told)
     cells = {(one.cell.model, one.cell.category): one.cell for one in outcomes}
-    with TerminalProgress("writing"):
+    with running("writing"):
         report = write_report(args.output)
     if args.json:
         print(json.dumps(asdict(found), indent=1, allow_nan=False))

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from pyimgano_industrial.cli import command
-from pyimgano_industrial.core.progress import TerminalProgress
+from pyimgano_industrial.core.progress import running
 
 _DESCRIPTION = """\
 Writes report.html of a run that `evaluate` has left: tables with intervals, curves, histograms, pictures, and what is
@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     """Write the page and say where it is."""
     from pyimgano_industrial.evaluation.report import write_report
 
-    with TerminalProgress("writing"):
+    with running("writing"):
         page = write_report(args.run, args.output)
     print(page)
     return 0

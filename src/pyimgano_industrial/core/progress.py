@@ -1,11 +1,13 @@
-"""Progress of long work: a line with an estimate on a terminal, and a count over images that are cut into tiles."""
+"""Progress of long work: a line on a terminal with an estimate or the time, and a count over images cut into tiles."""
 
 from __future__ import annotations
 
 import sys
+import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -61,10 +63,6 @@ class TerminalProgress:
             left = f"{(now - self._started) / done * (total - done):.0f} s left" if done else ""
             self._show(f"{done}/{total}  {left}")
 
-    def say(self, text: str) -> None:
-        """Show a text where a count would be, such as how long something has run whose end cannot be counted."""
-        self._show(text)
-
     def clear(self) -> None:
         """Take the line away, so that something else can be printed."""
         if self._drawn:
@@ -79,6 +77,37 @@ class TerminalProgress:
         if self._on:
             print(f"\r\x1b[K{self._what}  {text}", end="", file=sys.stderr, flush=True)
             self._drawn = True
+
+
+@contextmanager
+def running(what: str) -> Iterator[None]:
+    """Show how many seconds the block has run, where there is nothing to count: "what  12 s", as TerminalProgress does.
+
+    A block within a block shows nothing of its own.
+    """
+    global _running
+    if _running or not sys.stderr.isatty():
+        yield
+        return
+    over, started = threading.Event(), time.monotonic()
+    with TerminalProgress(what) as progress:
+
+        def tick() -> None:
+            while not over.wait(0.5):
+                progress._show(f"{time.monotonic() - started:.0f} s")
+
+        clock = threading.Thread(target=tick, daemon=True)
+        _running = True
+        clock.start()
+        try:
+            yield
+        finally:
+            over.set()
+            clock.join()
+            _running = False
+
+
+_running = False
 
 
 class Meter:

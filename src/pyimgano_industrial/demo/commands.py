@@ -8,7 +8,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,38 +66,20 @@ def infer_command(*, model: str, fit: Path, images: Sequence[Path], maps: Path) 
     return ["infer", "--model", model, "--train-dir", str(fit), *saving, "--batch-size", "1", *inputs]
 
 
-def run_host(arguments: Sequence[str], *, waiting: Callable[[float], object] | None = None) -> float:
-    """Run `pyimgano` in a process of its own and return the seconds; raises HostCommandError with its last lines.
-
-    waiting: called every half second with the seconds so far
-    """
+def run_host(arguments: Sequence[str]) -> float:
+    """Run `pyimgano` in a process of its own and return the seconds; raises HostCommandError with its last lines."""
     started = time.perf_counter()
-    command = [sys.executable, "-m", "pyimgano", *arguments]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", errors="replace"
-    ) as done:
-        try:
-            output, errors = _ended(done, lambda: waiting and waiting(time.perf_counter() - started))
-        except BaseException:  # Ctrl-C: nothing goes on behind the user's back
-            done.kill()
-            raise
+    done = subprocess.run(
+        [sys.executable, "-m", "pyimgano", *arguments], capture_output=True, encoding="utf-8", errors="replace"
+    )
     if done.returncode:
-        said = "\n".join(f"  {line}" for line in (errors or output).splitlines()[-_LAST_LINES:])
+        said = "\n".join(f"  {line}" for line in (done.stderr or done.stdout).splitlines()[-_LAST_LINES:])
         off = f"\nThe plugins are switched off: unset {_SWITCH}." if os.environ.get(_SWITCH) else ""
         raise HostCommandError(
             f"`{shown(arguments)}` must succeed; it ended with exit code {done.returncode}, and its last lines are\n"
             f"{said or '  (nothing)'}{off}"
         )
     return time.perf_counter() - started
-
-
-def _ended(process: subprocess.Popen[str], waiting: Callable[[], object]) -> tuple[str, str]:
-    """Wait for the end of a process and return what it has printed."""
-    while True:
-        try:
-            return process.communicate(timeout=0.5)
-        except subprocess.TimeoutExpired:
-            waiting()
 
 
 def shown(arguments: Sequence[str]) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pyimgano_industrial.core.progress import running
 from pyimgano_industrial.host import settings, threshold_flags
 from pyimgano_industrial.host.contract import expect, rebind
 from pyimgano_industrial.host.thresholds import names
@@ -62,15 +63,16 @@ def apply(host: ModuleType) -> None:
     def run_benchmark_category(*, config: Any, **kwargs: Any) -> Any:
         token = _running.set(_Run(config))
         try:
-            return run(config=config, **kwargs)
+            with running(f"{config.dataset} {config.category}"):
+                return run(config=config, **kwargs)
         finally:
             _running.reset(token)
 
     @wraps(create)
     def create_model(*args: Any, **kwargs: Any) -> Any:
-        running = _running.get()
-        if running is not None:
-            running.created = (args, kwargs)
+        current = _running.get()
+        if current is not None:
+            current.created = (args, kwargs)
         return create(*args, **kwargs)
 
     @wraps(calibrate)
@@ -111,18 +113,18 @@ class _Known:
 
 def _basis(host: ModuleType, detector: Any, train: list[Any], quantile: float) -> _Basis | None:
     """Return scores of images that no detector saw; None where the host's own way is all there is."""
-    running = _running.get()
-    if running is None or not _is_ours(running.config):
+    current = _running.get()
+    if current is None or not _is_ours(current.config):
         return None
-    images = calibration_inputs(running.config)
+    images = calibration_inputs(current.config)
     if images:
         scores = np.asarray(detector.decision_function(images), np.float64)
         return _Basis(scores, names(images), "validation", {"split": "validation", "validation_count": len(images)})
     if isinstance(detector, TiledDetector) and detector.source_ in ("held-out", "out-of-fold"):
         return _of_tiled(detector, train)
-    if running.created is not None and len(train) > 1:
+    if current.created is not None and len(train) > 1:
         return _of_further_detectors(
-            partial(_another, host, running), train, threshold_flags.calibrator(quantile).target_fpr
+            partial(_another, host, current), train, threshold_flags.calibrator(quantile).target_fpr
         )
     return None
 
@@ -147,9 +149,9 @@ def _of_further_detectors(make: Callable[[], Any], train: list[Any], target: flo
     )
 
 
-def _another(host: ModuleType, running: _Run) -> Any:
-    assert running.created is not None
-    args, kwargs = running.created
+def _another(host: ModuleType, run: _Run) -> Any:
+    assert run.created is not None
+    args, kwargs = run.created
     return host.create_model(*args, **kwargs)
 
 
@@ -169,8 +171,8 @@ def _is_ours(config: Any) -> bool:
 
 def has_validation() -> bool:
     """Return whether the benchmark that is running takes its threshold from a validation split."""
-    running = _running.get()
-    return running is not None and _is_ours(running.config) and len(_load(running.config).get_calibration_paths()) > 0
+    current = _running.get()
+    return current is not None and _is_ours(current.config) and len(_load(current.config).get_calibration_paths()) > 0
 
 
 def calibration_inputs(config: Any) -> list[Any]:

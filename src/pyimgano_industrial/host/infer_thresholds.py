@@ -17,6 +17,7 @@ from typing import Any
 
 from pyimgano_industrial.core.errors import IndustrialWarning
 from pyimgano_industrial.core.files import written
+from pyimgano_industrial.core.progress import running
 from pyimgano_industrial.host import inference_flags, settings, threshold_flags
 from pyimgano_industrial.host.contract import expect
 from pyimgano_industrial.host.thresholds import names
@@ -51,10 +52,11 @@ class Fitting:
         self.before = self.before or _reported()
         self.images = list(images)
         how = settings.thresholds.get("how", "held-out")
-        if isinstance(self.detector, TiledDetector):
+        if isinstance(self.detector, TiledDetector):  # which shows its own progress
             self.scored = _fit_tiled(self.detector, self.images, *args, **kwargs)
         else:
-            self.scored = fit_and_score(self.detector, self.images, how=how, score=_collect)
+            with running(f"fitting on {len(self.images)} images"):
+                self.scored = fit_and_score(self.detector, self.images, how=how, score=_collect)
         self.detector.threshold_ = None  # so that the command calibrates
         return self.detector
 

@@ -6,7 +6,7 @@ What the host's own tests and callers patch, `score_and_maps` of the module that
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from functools import partial, wraps
 from types import ModuleType
 from typing import Any
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pyimgano_industrial.core.calls import Images, Maps, Scores, calls_of
 from pyimgano_industrial.core.errors import ImageError, IndustrialWarning
 from pyimgano_industrial.core.images import read_rgb
+from pyimgano_industrial.core.progress import TerminalProgress
 from pyimgano_industrial.host import inference_flags
 from pyimgano_industrial.host.contract import expect, rebind
 from pyimgano_industrial.inference.forward import Forward, OnePass, run
@@ -131,13 +132,13 @@ def _service(host: ModuleType) -> None:
 
     @wraps(records)
     def iter_inference_records(*, detector: Any, inputs: Iterable[Any], **options: Any) -> Iterator[Result]:
-        return _saying_how_to_go_on(iterate(host, detector, inputs, **options))
+        return _saying_how_to_go_on(_counted(iterate(host, detector, inputs, **options), inputs))
 
     @wraps(run_inference)
     def our_run_inference(*, detector: Any, inputs: Iterable[Any], **options: Any) -> Any:
         latency = Latency()
         results = iterate(host, detector, inputs, latency=latency, keep="together", **options)
-        found = list(_saying_how_to_go_on(results))
+        found = list(_saying_how_to_go_on(_counted(results, inputs)))
         return result(records=found, timing_seconds=sum(latency.seconds))
 
     setattr(our_run_inference, OURS, True)
@@ -152,6 +153,17 @@ def _saying_how_to_go_on(found: Iterator[Result]) -> Iterator[Result]:
         if not inference_flags.can_report:
             raise
         raise ImageError(f"{error}; --on-error report goes on with the others") from error
+
+
+def _counted(found: Iterator[Result], inputs: Iterable[Any]) -> Iterator[Result]:
+    """Show on a terminal how many of the images are done, except while the command prints what it has of them."""
+    total = len(inputs) if isinstance(inputs, Sized) else 0
+    with TerminalProgress("images") as progress:
+        for done, result in enumerate(found, 1):
+            progress.clear()
+            yield result
+            if done < total:
+                progress(done, total)
 
 
 def _replace(host: ModuleType, names: dict[str, Callable[..., Any]]) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano_industrial.core.images import image_size
+from pyimgano_industrial.core.progress import running
 from pyimgano_industrial.datasets.sample import Sample
 from pyimgano_industrial.host.contract import expect
 from pyimgano_industrial.inference.result import Result
@@ -73,7 +74,8 @@ def apply(host: ModuleType) -> None:
     def evaluate_split(detector: Any, split: Any, **options: Any) -> Any:
         if (found := _watched.get()) is not None:
             found.paths = list(split.test_paths)
-        return evaluate_all(detector, split, **options)
+        with running(f"{len(split.train_paths)} images to fit on, {len(split.test_paths)} to score"):
+            return evaluate_all(detector, split, **options)
 
     @wraps(extract)
     def _extract_raw_maps_from_detector(detector: Any, paths: list[str]) -> list[NDArray[Any]]:
