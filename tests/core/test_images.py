@@ -158,6 +158,18 @@ def test_samples_beyond_the_stated_depth_are_an_error_not_white(tmp_path: Path) 
         read_rgb(path, bit_depth=12)
 
 
+def test_a_command_may_state_the_depth_of_all_files(tmp_path: Path) -> None:
+    path = tmp_path / "dark.png"
+    assert cv2.imwrite(f"{path}", np.full((2, 2), 2560, np.uint16))
+    images.state_bit_depth(14)
+    try:
+        assert (read_rgb(path) == 2560 >> 6).all()
+        assert (read_rgb(path, bit_depth=16) == 2560 >> 8).all()
+    finally:
+        images.state_bit_depth(None)
+    assert (read_rgb(path) == 2560 >> 4).all()
+
+
 def test_a_bit_depth_that_cannot_be_is_refused(tmp_path: Path) -> None:
     path = trees.png16(tmp_path / "image.png", np.array([[0, 1]], np.uint16))
     with pytest.raises(ImageError, match=r"bit_depth must be in 9\.\.16; got 24 for .*image\.png"):

@@ -1,4 +1,4 @@
-"""Scores three images with host models, as files and as arrays, together and alone, and prints what came of each.
+"""Scores three images with host models, as files and arrays of every kind, together and alone; prints what came of it.
 
 Run as a program by test_every_model.py: `every_model.py NAME...`; prints one line of JSON a model. With --torch
 first, the host's optional libraries may be used, and networks have random weights.
@@ -11,11 +11,13 @@ import logging
 import sys
 import tempfile
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from PIL import Image
 
 OPTIONAL = {"torch", "torchvision", "open_clip", "anomalib", "numba", "onnxruntime", "openvino", "faiss", "mamba_ssm"}
 
@@ -39,27 +41,66 @@ def image(seed: int, *, spot: bool = False) -> np.ndarray:
 
 
 def save(pixels: np.ndarray, path: Path) -> str:
-    assert cv2.imwrite(f"{path}", pixels[..., ::-1])
+    assert cv2.imwrite(f"{path}", pixels[..., ::-1] if pixels.ndim == 3 else pixels)
     return f"{path}"
 
 
-def differences(detector: Any, files: list[str], arrays: list[np.ndarray]) -> dict[str, float]:
+def deep(pixels: np.ndarray) -> np.ndarray:
+    """The same image with samples of 12 bits, whose lowest four say nothing."""
+    return pixels.astype(np.uint16) * 16 + 7
+
+
+def turned(pixels: np.ndarray, path: Path) -> str:
+    """Write an image that lies on its side, and an EXIF tag that says so."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.rot90(pixels)).save(path, exif=exif)
+    return f"{path}"
+
+
+def differences(detector: Any, files: dict[str, list[str]], arrays: list[np.ndarray]) -> dict[str, float]:
     """The largest difference, relative to the scores, between the detector's own scores of files and ours."""
     from pyimgano.inference import infer
 
-    def scores(inputs: Any) -> np.ndarray:
-        return np.array([result.score for result in infer(detector, inputs)], np.float64)
+    def scores(inputs: Any, input_format: str | None = None) -> np.ndarray:
+        found = infer(detector, inputs, input_format=input_format)
+        return np.array([result.score for result in found], np.float64)
 
-    own = np.asarray(detector.decision_function(files), np.float64).ravel()
-    alone = np.concatenate([scores([one]) for one in arrays])
-    found = {
-        "files": scores(files),
+    def own(kind: str) -> np.ndarray:
+        return np.asarray(detector.decision_function(files[kind]), np.float64).ravel()
+
+    plain, grey = own("plain"), own("grey")
+    coloured = {
+        "files": scores(files["plain"]),
         "arrays": scores(arrays),
         "batch": scores(np.stack(arrays)),
-        "mixed": scores([files[0], arrays[1], Path(files[2])]),
-        "alone": alone,
+        "mixed": scores([files["plain"][0], arrays[1], Path(files["plain"][2])]),
+        "alone": np.concatenate([scores([one]) for one in arrays]),
+        "12-bit files": scores(files["deep"]),
+        "12-bit files, own": own("deep"),
+        "12-bit arrays": scores([deep(one) for one in arrays]),
+        "turned files": scores(files["turned"]),
+        "turned files, own": own("turned"),
+        "RGBA": scores([np.dstack([one, one[..., 0]]) for one in arrays]),
+        "BGR": scores([one[..., ::-1] for one in arrays], "bgr_u8_hwc"),
+        "float": scores([one / np.float32(255) for one in arrays]),
     }
-    return {name: (np.abs(one - own) / np.maximum(1, np.abs(own))).max().item() for name, one in found.items()}
+    greys = {"grey files": scores(files["grey"]), "grey arrays": scores([one[..., 0] for one in arrays])}
+    return {name: apart(one, plain) for name, one in coloured.items()} | {
+        name: apart(one, grey) for name, one in greys.items()
+    }
+
+
+KINDS: dict[str, Callable[[np.ndarray, Path], str]] = {
+    "plain": save,
+    "deep": lambda pixels, path: save(deep(pixels), path),
+    "turned": turned,
+    "grey": lambda pixels, path: save(pixels[..., 0], path),
+}
+
+
+def apart(found: np.ndarray, wanted: np.ndarray) -> float:
+    return (np.abs(found - wanted) / np.maximum(1, np.abs(wanted))).max().item()
 
 
 def shrink(detector: Any) -> None:
@@ -85,7 +126,9 @@ def created(name: str, keywords: dict[str, Any]) -> Any:
             keywords = {word: value for word, value in keywords.items() if word != unknown}
 
 
-def tried(name: str, normal: list[str], files: list[str], arrays: list[np.ndarray], **keywords: Any) -> dict[str, Any]:
+def tried(
+    name: str, normal: list[str], files: dict[str, list[str]], arrays: list[np.ndarray], **keywords: Any
+) -> dict[str, Any]:
     try:
         np.random.seed(0)  # the host's models draw from the global generator
         detector = created(name, keywords)
@@ -107,7 +150,10 @@ def main(names: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         normal = [save(image(seed), Path(folder) / f"normal{seed}.png") for seed in range(60)]
         arrays = [image(100), image(101, spot=True), image(102)]
-        files = [save(one, Path(folder) / f"test{index}.png") for index, one in enumerate(arrays)]
+        files = {
+            kind: [write(one, Path(folder) / f"{kind}{index}.png") for index, one in enumerate(arrays)]
+            for kind, write in KINDS.items()
+        }
         for name in names:
             print(json.dumps([name, tried(name, normal, files, arrays, **keywords)]), flush=True)
 

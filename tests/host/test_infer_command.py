@@ -99,6 +99,29 @@ def test_a_turned_photo_and_a_deep_file_score_as_their_upright_8_bit_twins(line:
     assert found["deep.png"]["score"] == found["phone.png"]["score"] == found["scratch.png"]["score"]
 
 
+@pytest.mark.parametrize(("model", "tiled"), [("vision_pixel_mad_map", ("--tile-size", 32)), ("vision_knn", ())])
+def test_a_stated_depth_holds_for_every_image_of_the_command(line: Path, model: str, tiled: tuple[object, ...]) -> None:
+    """Images of 14 bits, some of which use 12, score as the same images of 8 bits: fitted, calibrated and scored."""
+    for path in (line / "good").iterdir():
+        save(cv2.imread(f"{path}") // 4, path)
+    found = []
+    for flags in ((), ("--u16-max", 16383)):
+        done = infer(line, *tiled, *flags, "--calibrate-on", "train", model=model)
+        assert done.returncode == 0, done.stderr
+        found.append(
+            {name: (one["score"], one["threshold_provenance"]["threshold"]) for name, one in records(line).items()}
+        )
+        for path in [*(line / "good").iterdir(), *(line / "check").iterdir()]:
+            assert cv2.imwrite(f"{path}", cv2.imread(f"{path}").astype(np.uint16) * 64)
+    assert found[0] == found[1]
+
+
+def test_a_depth_that_is_none_is_an_error(line: Path) -> None:
+    done = infer(line, "--u16-max", 255)
+    assert done.returncode == 2
+    assert "argument --u16-max: u16_max must be in 256..65535, the largest 16-bit sample; got 255" in done.stderr
+
+
 def test_a_region_leaves_out_what_lies_outside(line: Path) -> None:
     scores = {}
     for roi in ("25,15,45,35", "0,0,20,48"):

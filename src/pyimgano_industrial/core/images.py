@@ -28,20 +28,32 @@ _EXIF_ORIENTATION = 0x0112
 _TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_BITS_PER_SAMPLE = 256, 257, 258
 _SIDEWAYS = (5, 6, 7, 8)
 
+_stated: int | None = None
+
 
 def read_rgb(path: Path | str, *, bit_depth: int | None = None) -> NDArray[np.uint8]:
     """Decode an image file to (H, W, 3) uint8 RGB.
 
-    bit_depth: significant bits of samples wider than 8 bits, 9..16; None applies the module's rule.
+    bit_depth: significant bits of samples wider than 8 bits, 9..16; None takes those of `state_bit_depth`, else applies
+    the module's rule.
     Raises ImageError, naming the file, when it is missing, empty, truncated or not an image.
     """
     cv2 = _cv2()
     pixels = _decode(Path(path), cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH)
     if bit_depth is None and pixels.dtype == np.uint16:
-        bit_depth = _depth_by_rule(pixels, stated_bit_depth(path))
+        bit_depth = _stated or _depth_by_rule(pixels, stated_bit_depth(path))
     scaled = to_uint8(pixels, bit_depth=bit_depth, path=path)
     rgb: NDArray[np.uint8] = cv2.cvtColor(scaled, cv2.COLOR_GRAY2RGB if scaled.ndim == 2 else cv2.COLOR_BGR2RGB)
     return rgb
+
+
+def state_bit_depth(bits: int | None) -> None:
+    """State the bit depth of all files that are read in this process from now on, 9..16; None: the module's rule.
+
+    For a command whose flag states it: models read files by themselves.
+    """
+    global _stated
+    _stated = bits
 
 
 def read_raw(path: Path | str) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""The flags --roi, --on-error and --drift-profile of the host's commands, and what a run of a command measures."""
+"""The flags --roi, --on-error, --drift-profile and --u16-max of the host's commands, and what a run measures."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pyimgano_industrial.core.images import state_bit_depth
+from pyimgano_industrial.inference.formats import bits_of
 from pyimgano_industrial.inference.latency import Latency
 from pyimgano_industrial.inference.rois import RoiLike, parse_roi
 
@@ -24,6 +26,7 @@ def reset() -> None:
     """Return to the defaults, at the start of every command."""
     global roi, roi_text, latency, can_report, drift
     roi, roi_text, latency, can_report, drift = None, None, Latency(), False, None
+    state_bit_depth(None)
     map_names.clear()
 
 
@@ -42,6 +45,9 @@ def add(parser: argparse.ArgumentParser) -> None:
             "Only pixels inside count in scores, threshold and maps; needs a model with anomaly maps, or --tile-size"
         ),
     )
+    for action in parser._actions:
+        if action.dest == "u16_max":
+            action.type, action.help = _u16_max, _U16_MAX
     can_report = "--continue-on-error" in options
     if can_report:
         group.add_argument(
@@ -60,6 +66,22 @@ def add(parser: argparse.ArgumentParser) -> None:
             default="raise",
             help="An image that cannot be read or scored: raise=stop, report=write its error and go on. Default: raise",
         )
+
+
+_U16_MAX = (
+    "Largest sample of the 16-bit images, 4095 for 12 bits; holds for every image of the command. Without it an image "
+    "has 12 bits where no sample exceeds 4095, else 16"
+)
+
+
+def _u16_max(text: str) -> int:
+    """Read --u16-max, and read every file as it says: the host's flag reaches tiles and preprocessing only."""
+    try:
+        largest = int(text)
+        state_bit_depth(bits_of(largest))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}") from error
+    return largest
 
 
 class _StoreRoi(argparse.Action):
