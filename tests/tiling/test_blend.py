@@ -23,7 +23,8 @@ WEIGHTED = BLENDS[1:]
 def grids(draw: st.DrawFn, largest: int = 16) -> Grid:
     size = draw(st.tuples(st.integers(1, 8), st.integers(1, 8)))
     stride = draw(st.tuples(st.integers(1, size[0]), st.integers(1, size[1])))
-    return make_grid(draw(st.integers(1, largest)), draw(st.integers(1, largest)), tile_size=size, stride=stride)
+    height, width = draw(st.integers(1, largest)), draw(st.integers(1, largest))
+    return make_grid(height, width, tile_size=size, stride=stride, widest=draw(st.none() | st.integers(1, largest)))
 
 
 def raw_weight(blend: Blend, place: int, size: int) -> float:
@@ -87,7 +88,15 @@ def test_max_has_no_weights_and_others_are_unknown() -> None:
         Accumulator(make_grid(2, 2, tile_size=2), "median")  # type: ignore[arg-type]  # that is the point
 
 
-@settings(max_examples=150, deadline=None)
+class Beside(ArraySink):
+    """Takes finished rows as a file does: nothing is merged in it."""
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        super().__init__(shape)
+        self.merged = None
+
+
+@settings(max_examples=300, deadline=None)
 @given(grids(), st.sampled_from(BLENDS), st.integers(0, 2**32 - 1), st.data())
 def test_maps_merge_as_defined_also_where_tiles_are_skipped(
     grid: Grid, blend: Blend, seed: int, data: st.DataObject
@@ -98,7 +107,9 @@ def test_maps_merge_as_defined_also_where_tiles_are_skipped(
     tile_maps = [
         None if rng.random() < share else rng.normal(size=grid.tile_size).astype(np.float32) * 100 for _ in grid
     ]
-    accumulator = Accumulator(grid, blend, fill=fill)
+    shape = grid.height, grid.width
+    sink = data.draw(st.sampled_from([ArraySink, Beside]), label="sink")(shape)
+    accumulator = Accumulator(grid, blend, sink=sink, fill=fill)
     for tile, tile_map in zip(grid, tile_maps, strict=True):
         if tile_map is None:
             accumulator.skip(tile)
@@ -200,9 +211,9 @@ def test_rows_go_to_the_sink_as_soon_as_no_tile_reaches_them() -> None:
     after: list[int] = []
 
     class Recorder(ArraySink):
-        def write(self, y0: int, rows: NDArray[np.float32]) -> None:
+        def write(self, y0: int, rows: NDArray[np.float32], x0: int = 0) -> None:
             written.append((y0, y0 + len(rows)))
-            super().write(y0, rows)
+            super().write(y0, rows, x0)
 
         def finish(self) -> Any:
             return "finished"
@@ -219,7 +230,8 @@ def test_rows_go_to_the_sink_as_soon_as_no_tile_reaches_them() -> None:
     assert accumulator.finish() == "finished"
 
 
-def test_memory_is_that_of_one_row_of_tiles() -> None:
+@pytest.mark.parametrize(("height", "width", "widest"), [(8192, 1024, None), (1024, 8192, 1024)])
+def test_memory_is_that_of_one_row_of_tiles_of_a_stripe(height: int, width: int, widest: int | None) -> None:
     import tracemalloc
 
     class Nowhere(ArraySink):
@@ -227,13 +239,13 @@ def test_memory_is_that_of_one_row_of_tiles() -> None:
             super().__init__((0, 0))
             self.merged = None
 
-        def write(self, y0: int, rows: NDArray[np.float32]) -> None:
+        def write(self, y0: int, rows: NDArray[np.float32], x0: int = 0) -> None:
             pass
 
         def finish(self) -> Any:
             return None
 
-    grid = make_grid(8192, 1024, tile_size=64, stride=48)
+    grid = make_grid(height, width, tile_size=64, stride=48, widest=widest)
     tile_map = np.ones((64, 64), np.float32)
     tracemalloc.start()
     accumulator = Accumulator(grid, "gaussian", sink=Nowhere())

@@ -470,6 +470,24 @@ def test_sixteen_bit_files_are_read_with_their_stated_range(tmp_path: Path) -> N
     assert tiled(u16_max=65535).decision_function([path])[0] == 0
 
 
+@pytest.mark.parametrize("options", [{}, {"roi": (15, 20, 170, 70)}, {"skip_flat": 1.0}, {"score_from": "map"}])
+@pytest.mark.parametrize("blend", ["max", "hann"])
+def test_a_file_too_wide_for_its_rows_is_worked_on_in_stripes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blend: str, options: dict[str, Any]
+) -> None:
+    image = picture(100, 200)
+    image[30:80, 40:130] = 7  # flat
+    np.save(tmp_path / "image.npy", image)
+    detector = tiled(map_reduce=blend, **options)
+    (score,), (whole,) = detector.score_and_map([image])
+    monkeypatch.setattr("pyimgano_industrial.tiling.cut.WINDOW", 32 * 60)
+    assert len(detector._cutter.grid(open_source(tmp_path / "image.npy")).stripes) > 3
+    assert detector.write_anomaly_map(tmp_path / "image.npy", tmp_path / "map.npy") == pytest.approx(score)
+    np.testing.assert_allclose(np.load(tmp_path / "map.npy"), whole, atol=1e-4)
+    np.testing.assert_allclose(detector.get_anomaly_map(tmp_path / "image.npy"), whole, atol=1e-4)
+    assert detector.decision_function([tmp_path / "image.npy"])[0] == pytest.approx(score)
+
+
 @pytest.mark.parametrize("suffix", [".npy", ".tif", ".zarr"])
 def test_a_map_larger_than_memory_goes_to_a_file(tmp_path: Path, suffix: str) -> None:
     image, target = picture(200, 100), tmp_path / f"map{suffix}"

@@ -84,6 +84,21 @@ def test_a_whole_tile_is_not_copied() -> None:
     assert pad_tile(RAMP, (5, 7)) is RAMP
 
 
+@given(st.integers(1, 60), st.integers(1, 9), st.integers(1, 70), st.data())
+def test_stripes_hold_every_tile_once_and_are_no_wider_than_asked(
+    width: int, tile: int, widest: int, data: st.DataObject
+) -> None:
+    stride = data.draw(st.integers(1, tile))
+    grid = make_grid(20, width, tile_size=tile, stride=stride, widest=widest)
+    assert sorted(grid, key=lambda one: (one.row, one.column)) == list(
+        make_grid(20, width, tile_size=tile, stride=stride)
+    )
+    assert [column for stripe in grid.stripes for column in stripe] == list(range(len(grid.xs)))
+    for stripe in grid.stripes:
+        x0, x1 = grid.span(stripe)
+        assert x1 - x0 <= widest or len(stripe) == 1
+
+
 @pytest.mark.parametrize(
     ("mode", "row"),
     [
@@ -152,9 +167,9 @@ def test_tiles_are_cut_when_they_are_asked_for() -> None:
         shape = (100_000, 8)
         name = "tall"
 
-        def read_rows(self, y0: int, y1: int) -> NDArray[np.uint8]:
+        def read_rows(self, y0: int, y1: int, x0: int = 0, x1: int | None = None) -> NDArray[np.uint8]:
             read.append((y0, y1))
-            return np.zeros((y1 - y0, 8), np.uint8)
+            return np.zeros((y1 - y0, 8), np.uint8)[:, x0:x1]
 
     tiles = iter_tiles(Tall(), tile_size=(10, 4))
     assert read == []

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pyimgano_industrial.core.errors import ImageError
 from pyimgano_industrial.tiling import TiledDetector
 from pyimgano_industrial.tiling import cut as room
 from pyimgano_industrial.tiling.cut import Cutter
@@ -50,6 +51,35 @@ def test_in_order_each_image_is_decoded_once(paths: list[Path], monkeypatch: pyt
         len(list(tiles)) == len(tiles) == 3 * (3 * 3 + 2)
     )  # rows 0, 20, 28 and columns 0, 20, 38; at half the size 1 x 2
     assert [item for item in opened if isinstance(item, Path)] == paths
+
+
+def test_tiles_are_the_same_in_any_order(paths: list[Path]) -> None:
+    kept, lazy = Samples(CUTTER, paths).of(range(3)), Samples(CUTTER, paths, memory=0).of(range(3))
+    order = np.random.default_rng(0).permutation(len(kept)).tolist()
+    for index in [*order, order[-1]]:
+        np.testing.assert_array_equal(lazy[index], kept[index])
+
+
+def test_of_an_image_that_is_read_by_windows_one_tile_is_held(tmp_path: Path) -> None:
+    import tracemalloc
+
+    scan = np.lib.format.open_memmap(tmp_path / "scan.npy", "w+", np.uint8, (8192, 4096))  # 32 MiB
+    del scan
+    tiles = Samples(Cutter(64, 64, "reflect", 0, None, None, (1.0,)), [tmp_path / "scan.npy"], memory=0).of([0])
+    tracemalloc.start()
+    assert sum(tile.size for tile in tiles) == 8192 * 4096
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 * 64 * 4096  # a few rows of tiles
+
+
+def test_an_image_that_has_changed_is_an_error(paths: list[Path]) -> None:
+    tiles = Samples(CUTTER, paths, memory=0).of([1])
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(paths[1])
+    with pytest.raises(
+        ImageError, match=r"1\.png has changed since its tiles were listed: one at \(0, 0, 1\) is missing"
+    ):
+        tiles[1]
 
 
 def test_a_seed_repeats_its_choice_and_another_makes_another(paths: list[Path]) -> None:

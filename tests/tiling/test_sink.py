@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pyimgano_industrial.core.errors import PluginError, UnknownNameError
 from pyimgano_industrial.tiling import sink as room
-from pyimgano_industrial.tiling.blend import Accumulator
+from pyimgano_industrial.tiling.blend import Accumulator, Blend
 from pyimgano_industrial.tiling.grid import make_grid
 from pyimgano_industrial.tiling.sink import ArraySink, Sink, TiffSink, open_sink
 from pyimgano_industrial.tiling.source import open_source
@@ -140,10 +140,13 @@ def test_rows_come_from_the_top_down_each_once(tmp_path: Path, path: str | None)
         sink.write(0, np.zeros((3, 4), np.float32))
         for y0, shape in ((0, (3, 4)), (4, (3, 4)), (3, (3, 5)), (3, (8, 4)), (3, (4,))):
             with pytest.raises(
-                ValueError, match=r"^the rows of a 10 x 4 map .*; expected row 3, got shape .* at row \d$"
+                ValueError,
+                match=r"^the rows of a 10 x 4 map .*; expected row 3 from column 0, got shape .* at row \d, column 0$",
             ):
                 sink.write(y0, np.zeros(shape, np.float32))
-        with pytest.raises(ValueError, match=r"^all 10 rows must be written before finish; got 3$"):
+        with pytest.raises(
+            ValueError, match=r"^all 10 rows must be written before finish; got 3, of columns up to 4 of 4$"
+        ):
             sink.finish()
     assert list(tmp_path.iterdir()) == []
 
@@ -174,6 +177,37 @@ def test_tiles_blend_into_a_file_as_into_memory(tmp_path: Path, suffix: str) -> 
             accumulator.add(tile, MAP[tile.y0 : tile.y1, tile.x0 : tile.x1])
         path = accumulator.finish()
     np.testing.assert_allclose(read(path), MAP, atol=1e-6)
+
+
+@pytest.mark.parametrize("suffix", [None, *SUFFIXES])
+@pytest.mark.parametrize("rows", [33, 600])
+def test_a_map_comes_stripe_after_stripe(tmp_path: Path, suffix: str | None, rows: int) -> None:
+    with open_sink(suffix and tmp_path / f"map{suffix}", MAP.shape) as sink:
+        for x0, x1 in ((0, 30), (30, 31), (31, 70)):
+            for y0 in range(0, len(MAP), rows):
+                sink.write(y0, MAP[y0 : y0 + rows, x0:x1], x0)
+            with pytest.raises(ValueError, match=f"expected row {0 if x1 < 70 else 600} from column"):
+                sink.write(1, MAP[:1, x1:], x1)
+            if x1 < 70:
+                with pytest.raises(ValueError, match=r"got (0|600), of columns up to"):
+                    sink.finish()
+        found = sink.finish()
+    np.testing.assert_array_equal(found if isinstance(found, np.ndarray) else read(found), MAP)
+
+
+@pytest.mark.parametrize("blend", ["max", "hann"])
+@pytest.mark.parametrize("suffix", [None, *SUFFIXES])
+def test_stripes_blend_as_one(tmp_path: Path, suffix: str | None, blend: Blend) -> None:
+    grid = make_grid(*MAP.shape, tile_size=(64, 32), stride=(20, 17), widest=50)
+    assert len(grid.stripes) > 1
+    with open_sink(suffix and tmp_path / f"map{suffix}", MAP.shape) as sink:
+        accumulator = Accumulator(grid, blend, sink=sink)
+        for tile in grid:
+            accumulator.add(tile, MAP[tile.y0 : tile.y1, tile.x0 : tile.x1])
+        found = accumulator.finish()
+        if suffix:
+            assert [path.name for path in tmp_path.iterdir()] == [f"map{suffix}"]
+    np.testing.assert_allclose(found if isinstance(found, np.ndarray) else read(found), MAP, atol=1e-6)
 
 
 def test_a_large_map_in_memory_is_an_array_like_any_other() -> None:

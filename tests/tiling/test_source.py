@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,21 @@ GREY16 = RNG.integers(0, 65535, (50, 37), np.uint16)
 
 
 def read_in_bands(source: Source, *, height: int = 8, stride: int = 5) -> NDArray[Any]:
-    """Put an image together from the first rows of overlapping bands."""
-    reader, last = BandReader(source), source.shape[0] - height
+    """Put an image together from its bands; bands of some columns must give the same."""
+    whole, width = columns_in_bands(source, height=height, stride=stride), source.shape[1]
+    some = [
+        columns_in_bands(source, x0, x1, height=height, stride=stride)
+        for x0, x1 in pairwise((0, width // 3, width // 3 + 1, width))
+    ]
+    np.testing.assert_array_equal(np.concatenate(some, axis=1), whole)
+    return whole
+
+
+def columns_in_bands(
+    source: Source, x0: int = 0, x1: int | None = None, *, height: int = 8, stride: int = 5
+) -> NDArray[Any]:
+    """Put columns of an image together from the first rows of overlapping bands."""
+    reader, last = BandReader(source, x0, x1), source.shape[0] - height
     bands = [reader.band(y, y + height) for y in (*range(0, last, stride), last)]
     ends = [*range(0, last, stride), last, source.shape[0]]
     return np.concatenate([band[: ends[i + 1] - ends[i]] for i, band in enumerate(bands)])
@@ -264,8 +278,13 @@ def test_overlapping_bands_decode_each_segment_once(
         return decode(self, index)
 
     monkeypatch.setattr(TiffSource, "_segment", counting)
-    np.testing.assert_array_equal(read_in_bands(open_source(tmp_path / "part.tif", windowed_above=0), stride=3), RGB)
+    source = open_source(tmp_path / "part.tif", windowed_above=0)
+    np.testing.assert_array_equal(columns_in_bands(source, stride=3), RGB)
     assert set(decoded.values()) == {1}
+    decoded.clear()
+    np.testing.assert_array_equal(columns_in_bands(source, 17, 37, stride=3), RGB[:, 17:])  # from the second tile on
+    assert set(decoded.values()) == {1}
+    assert len(decoded) == {"tile": 8}.get(*options, -(-50 // options.get("rowsperstrip", 50)))
 
 
 @pytest.mark.parametrize("pixels", [RGB, GREY16])
@@ -317,9 +336,9 @@ class Counted(Source):
         self.name = "counted"
         self.times = np.zeros(height, int)
 
-    def read_rows(self, y0: int, y1: int) -> NDArray[Any]:
+    def read_rows(self, y0: int, y1: int, x0: int = 0, x1: int | None = None) -> NDArray[Any]:
         self.times[y0:y1] += 1
-        return np.repeat(np.arange(y0, y1), 2).reshape(-1, 2)
+        return np.repeat(np.arange(y0, y1), 2).reshape(-1, 2)[:, x0:x1]
 
 
 @given(st.lists(st.tuples(st.integers(0, 12), st.integers(1, 12)), min_size=1, max_size=8))

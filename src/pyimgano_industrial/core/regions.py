@@ -60,13 +60,14 @@ class Region:
         corners = self._points * np.array([width / self.width, height / self.height])
         return Region(np.minimum(corners, (width - 1, height - 1)), height=height, width=width)
 
-    def rows(self, y0: int, y1: int) -> NDArray[np.bool_]:
-        """Return rows y0:y1 of the region, (n, W) bool."""
+    def rows(self, y0: int, y1: int, x0: int = 0, x1: int | None = None) -> NDArray[np.bool_]:
+        """Return rows y0:y1 of the region between the columns x0:x1, by default all, (h, w) bool."""
+        x1 = self.width if x1 is None else x1
         if self._mask is not None:
-            return self._mask[y0:y1]
+            return self._mask[y0:y1, x0:x1]
         import cv2
 
-        band = np.zeros((y1 - y0, self.width), np.uint8)
+        band = np.zeros((y1 - y0, x1 - x0), np.uint8)
         assert self._points is not None
-        cv2.fillPoly(band, [self._points], 1, offset=(0, -y0))
+        cv2.fillPoly(band, [self._points], 1, offset=(-x0, -y0))
         return band.astype(np.bool_)

@@ -1,4 +1,4 @@
-"""Overlapping tile maps merged into one map, row by row of tiles, in the memory of one row of tiles.
+"""Overlapping tile maps merged into one map, row by row of tiles, in the memory of one row of tiles of a stripe.
 
 hann and gaussian weigh a tile's centre most, so that no seam shows where a tile begins. The gaussian's standard
 deviation is an eighth of the tile, as in nnU-Net (Isensee et al., Nature Methods 2021) and MONAI; with a quarter
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano_industrial.core.errors import UnknownNameError, closest
+from pyimgano_industrial.tiling.carry import Carry
 from pyimgano_industrial.tiling.grid import Grid, Tile
 from pyimgano_industrial.tiling.sink import ArraySink, Sink
 
@@ -73,7 +74,10 @@ def check_blend(blend: str) -> Blend:
 
 @dataclass(frozen=True)
 class _Row:
-    """A row of tiles that was merged: its first row, its weights down, and what its tiles' weights sum to across."""
+    """A row of tiles that was merged: its first row, its weights down, and what its tiles' weights sum to across.
+
+    cover: (w,) for the columns that the stripe finishes; None stands for all ones.
+    """
 
     y0: int
     weights: NDArray[np.float32]
@@ -113,8 +117,9 @@ class Accumulator:
     """Merges the maps of a grid's tiles, given in its order; rows that no later tile reaches go to the sink at once.
 
     grid: where the tiles lie. sink: what takes the merged rows; None keeps them in memory. fill: the value of pixels
-    that no tile covers that was run. Beside a file it holds one row of tiles: tile height x W float32.
-    `max` takes the largest of overlapping values, the others the mean by weight. Values are not checked for NaN.
+    that no tile covers that was run. Beside a file it holds one row of tiles of a stripe: tile height x its width
+    float32; what a stripe shares with the next one waits in a file beside. `max` takes the largest of overlapping
+    values, the others the mean by weight. Values are not checked for NaN.
     """
 
     def __init__(self, grid: Grid, blend: Blend, *, sink: Sink | None = None, fill: float = 0.0) -> None:
@@ -124,10 +129,32 @@ class Accumulator:
         self._fill = fill
         self._weights = _weights_of(grid, self._blend)
         self._wy, self._wx = self._weights.down, self._weights.across
-        self._ring = _ring(grid) if self._sink.merged is None else self._sink.merged
-        self._expected = iter(grid)
-        self._run: list[int] = []  # columns of this row of tiles
+        self._room = _ring(grid) if self._sink.merged is None else self._sink.merged
+        self._ran = np.zeros((len(grid.ys), len(grid.xs)), bool)
         self._rows: list[_Row] = []  # the rows of tiles that reach into the ring
+        self._expected = iter(grid)
+        self._stripes = iter(grid.stripes)
+        self._carried: Carry | None = None  # from the stripe before
+        self._carry: Carry | None = None  # for the next one
+        self._begin_stripe()
+
+    def _begin_stripe(self) -> None:
+        self._stripe = next(self._stripes)
+        self._x0, self._x1 = self._grid.span(self._stripe)
+        last = self._stripe.stop == len(self._grid.xs)
+        self._end = self._grid.width if last else self._grid.xs[self._stripe.stop]  # of the columns that it finishes
+        self._rows.clear()
+        self._ring, self._left = self._room, 0
+        if self._sink.merged is not None:
+            return
+        self._ring, self._left = self._room[:, : self._x1 - self._x0], self._x0
+        if self._carried is not None:
+            self._carried.close()
+        self._carried, self._carry = self._carry, None
+        if self._carried is not None:
+            self._carried.rewind()
+        if self._end < self._x1:
+            self._carry = Carry(self._x1 - self._end, self._sink.folder)
 
     def add(self, tile: Tile, tile_map: NDArray[np.float32]) -> None:
         """Merge the map of the grid's next tile.
@@ -142,7 +169,7 @@ class Accumulator:
                 f"got shape {tile_map.shape} for {tile}"
             )
         self._merge(tile, tile_map[: tile.height, : tile.width].astype(np.float32, copy=False))
-        self._run.append(tile.column)
+        self._ran[tile.row, tile.column] = True
         self._end_tile(tile)
 
     def skip(self, tile: Tile) -> None:
@@ -193,37 +220,50 @@ class Accumulator:
                 columns = slice(x0 - tile.x0, x1 - tile.x0)
                 for rows, place in self._places(y0, y1):
                     down = slice(rows.start + y0 - tile.y0, rows.stop + y0 - tile.y0)
-                    yield (down, columns), (place, slice(x0, x1))
+                    yield (down, columns), (place, slice(x0 - self._left, x1 - self._left))
 
     def _begin_tile(self, tile: Tile) -> None:
-        """Hold that it is the next one."""
+        """Hold that it is the next one; with the first one of a row, what the stripe before has merged comes in."""
         expected = next(self._expected, None)
         if tile != expected:
             raise ValueError(f"tiles must come in the grid's order, each once; expected {expected}, got {tile}")
+        if tile.column not in self._stripe:
+            self._begin_stripe()
+        if self._carried is not None and tile.column == self._stripe.start:
+            y0 = self._first(tile)[0]
+            carried = self._carried.read(tile.y1 - y0)
+            for rows, place in self._places(y0, tile.y1):
+                self._ring[place, : self._carried.width] = carried[rows]
 
     def _end_tile(self, tile: Tile) -> None:
         """At the end of a row of tiles, hand over the rows above the next one."""
-        if tile.column < len(self._grid.xs) - 1:
+        if tile.column < self._stripe.stop - 1:
             return
-        self._rows.append(_Row(tile.y0, self._wy[tile.row], self._cover()))
-        self._run.clear()
+        self._rows.append(_Row(tile.y0, self._wy[tile.row], self._cover(tile.row)))
         last = tile.row == len(self._grid.ys) - 1
         end = tile.y1 if last else self._grid.ys[tile.row + 1]
         partly = any(row.cover is not None for row in self._rows)
+        finished = slice(self._x0 - self._left, self._end - self._left)
         for rows, place in self._places(tile.y0, end):
             if partly:
-                self._renormalise(self._ring[place], tile.y0 + rows.start, tile.y0 + rows.stop)
-            self._sink.write(tile.y0 + rows.start, self._ring[place])
+                self._renormalise(self._ring[place, finished], tile.y0 + rows.start, tile.y0 + rows.stop)
+            self._sink.write(tile.y0 + rows.start, self._ring[place, finished], self._x0)
+            if self._carry is not None:
+                self._carry.write(self._ring[place, self._end - self._left : self._x1 - self._left])
         self._rows = [row for row in self._rows if row.y0 + len(row.weights) > end]
 
-    def _cover(self) -> NDArray[np.float32] | None:
-        """Return the summed weights (W,) of the tiles that were run in this row of tiles; None stands for all ones."""
-        if len(self._run) == len(self._grid.xs):
+    def _cover(self, row: int) -> NDArray[np.float32] | None:
+        """Return the summed weights of the tiles that were run in a row of tiles, for the columns that are finished."""
+        ran = self._ran[row, : self._stripe.stop]
+        if ran.all():
             return None
-        cover = np.zeros(self._grid.width, np.float32)
-        for column in self._run:
+        cover = np.zeros(self._end - self._x0, np.float32)
+        for column in np.flatnonzero(ran).tolist():
             x0, weights = self._grid.xs[column], self._wx[column]
-            cover[x0 : x0 + len(weights)] += weights
+            skipped = max(0, self._x0 - x0)
+            part = weights[skipped : max(skipped, self._end - x0)]
+            start = max(0, x0 - self._x0)
+            cover[start : start + len(part)] += part
         return cover
 
     def _renormalise(self, values: NDArray[np.float32], y0: int, y1: int) -> None:
@@ -232,7 +272,7 @@ class Accumulator:
         for column, row in enumerate(self._rows):
             reach = row.weights[y0 - row.y0 : y1 - row.y0]
             down[: len(reach), column] = reach
-        ones = np.ones(self._grid.width, np.float32)
+        ones = np.ones(values.shape[1], np.float32)
         weights = down @ np.stack([ones if row.cover is None else row.cover for row in self._rows])
         if self._blend != "max":
             np.divide(values, weights, out=values, where=weights > 0)
@@ -249,8 +289,9 @@ class Accumulator:
 
 
 def _ring(grid: Grid) -> NDArray[np.float32]:
-    """Return room for the rows of one row of tiles, which later rows take over."""
-    return np.empty((min(grid.tile_size[0], grid.height), grid.width + _SKEW), np.float32)[:, : grid.width]
+    """Return room for the rows of one row of tiles of the widest stripe, which later rows and stripes take over."""
+    width = max(x1 - x0 for x0, x1 in map(grid.span, grid.stripes))
+    return np.empty((min(grid.tile_size[0], grid.height), width + _SKEW), np.float32)[:, :width]
 
 
 def _window(size: int, blend: Blend) -> NDArray[np.float64]:

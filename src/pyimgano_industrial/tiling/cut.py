@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from pyimgano_industrial.core.images import read_rgb
 from pyimgano_industrial.core.regions import Region, Roi
 from pyimgano_industrial.tiling.grid import Grid, PadMode, Tile, make_grid, pad_tile
-from pyimgano_industrial.tiling.source import BandReader, Source, open_source
+from pyimgano_industrial.tiling.source import ArraySource, BandReader, Source, open_source
 
 Image = NDArray[Any] | str | Path
+
+WINDOW = 2**24  # pixels of a file that are held: a row of tiles of 512 pixels in an image of 32768 columns
 
 
 class Cut(NamedTuple):
@@ -52,8 +54,14 @@ class Cutter:
     with_maps: bool = True
 
     def grid(self, source: Source) -> Grid:
+        """Return the tiles of an image; those of one that is read from a file by windows lie in stripes, if it is wide.
+
+        A stripe has at most `WINDOW` pixels in a row of tiles, so that memory does not depend on the image's width.
+        """
         height, width = source.shape
-        return make_grid(height, width, tile_size=self.tile_size, stride=self.stride)
+        tile_height = self.tile_size if isinstance(self.tile_size, int) else self.tile_size[0]
+        widest = None if isinstance(source, ArraySource) else WINDOW // tile_height
+        return make_grid(height, width, tile_size=self.tile_size, stride=self.stride, widest=widest)
 
     def region(self, source: Source, scaled: Source | None = None) -> Region | None:
         """Return the region of an image, or of that image scaled; raises RegionError where it does not fit."""
@@ -74,22 +82,24 @@ class Cutter:
                 yield open_source(smaller, name=f"{source.name} at scale {scale}")
 
     def tiles(self, source: Source, grid: Grid, region: Region | None) -> Iterator[Cut]:
-        """Yield every tile of the grid, row by row; the image is read once, a row of tiles at a time."""
-        reader = BandReader(source)
-        for row, y0 in enumerate(grid.ys):
-            y1 = min(y0 + grid.tile_size[0], grid.height)
-            inside = None if region is None else region.rows(y0, y1)
-            if inside is not None and not inside.any():
-                yield from (Cut(None, tile, None) for tile in grid.tiles_of_row(row))
-                continue
-            band = reader.band(y0, y1)
-            for tile in grid.tiles_of_row(row):
-                yield self._cut(band, tile, grid, None if inside is None else inside[:, tile.x0 : tile.x1])
+        """Yield every tile of the grid in its order; what a stripe covers is read once, a row of tiles at a time."""
+        for stripe in grid.stripes:
+            x0, x1 = grid.span(stripe)
+            reader = BandReader(source, x0, x1)
+            for row, y0 in enumerate(grid.ys):
+                y1 = min(y0 + grid.tile_size[0], grid.height)
+                inside = None if region is None else region.rows(y0, y1, x0, x1)
+                if inside is not None and not inside.any():
+                    yield from (Cut(None, tile, None) for tile in grid.tiles_of_row(row, stripe))
+                    continue
+                band = reader.band(y0, y1)
+                for tile in grid.tiles_of_row(row, stripe):
+                    columns = slice(tile.x0 - x0, tile.x1 - x0)
+                    yield self._cut(band[:, columns], tile, grid, None if inside is None else inside[:, columns])
 
-    def _cut(self, band: NDArray[Any], tile: Tile, grid: Grid, inside: NDArray[np.bool_] | None) -> Cut:
+    def _cut(self, pixels: NDArray[Any], tile: Tile, grid: Grid, inside: NDArray[np.bool_] | None) -> Cut:
         if inside is not None and not inside.any():
             return Cut(None, tile, None)
-        pixels = band[:, tile.x0 : tile.x1]
         if self.skip_flat is not None and pixels.std(dtype=np.float32) < self.skip_flat:
             return Cut(None, tile, None)
         if not self.with_maps:

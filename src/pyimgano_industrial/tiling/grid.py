@@ -38,10 +38,11 @@ class Tile:
 
 @dataclass(frozen=True)
 class Grid:
-    """The tiles of an image of height x width, in row-major order; `make_grid` makes it.
+    """The tiles of an image of height x width, in row-major order, stripe after stripe; `make_grid` makes it.
 
     tile_size: (height, width) of a tile, which may exceed the image. stride: rows and columns from tile to tile.
-    ys, xs: the first row of each row of tiles, the first column of each column of tiles.
+    ys, xs: the first row of each row of tiles, the first column of each column of tiles. stripes: the columns of tiles
+    that belong together, from the left; one stripe unless the image is too wide for its rows to be held.
     """
 
     height: int
@@ -50,29 +51,42 @@ class Grid:
     stride: tuple[int, int]
     ys: tuple[int, ...]
     xs: tuple[int, ...]
+    stripes: tuple[range, ...]
 
     def __len__(self) -> int:
         return len(self.ys) * len(self.xs)
 
     def __iter__(self) -> Iterator[Tile]:
-        for row in range(len(self.ys)):
-            yield from self.tiles_of_row(row)
+        for stripe in self.stripes:
+            for row in range(len(self.ys)):
+                yield from self.tiles_of_row(row, stripe)
 
-    def tiles_of_row(self, row: int) -> Iterator[Tile]:
-        """Yield the tiles of one row of tiles, from the left."""
+    def tiles_of_row(self, row: int, stripe: range) -> Iterator[Tile]:
+        """Yield the tiles of one row of tiles, from the left, in some columns of tiles."""
         y0 = self.ys[row]
         y1 = min(y0 + self.tile_size[0], self.height)
-        for column, x0 in enumerate(self.xs):
+        for column in stripe:
+            x0 = self.xs[column]
             yield Tile(y0, x0, y1, min(x0 + self.tile_size[1], self.width), row, column)
+
+    def span(self, stripe: range) -> tuple[int, int]:
+        """Return the columns x0, x1 of the image that the tiles of a stripe cover."""
+        return self.xs[stripe[0]], min(self.xs[stripe[-1]] + self.tile_size[1], self.width)
 
 
 def make_grid(
-    height: int, width: int, *, tile_size: int | tuple[int, int], stride: int | tuple[int, int] | None = None
+    height: int,
+    width: int,
+    *,
+    tile_size: int | tuple[int, int],
+    stride: int | tuple[int, int] | None = None,
+    widest: int | None = None,
 ) -> Grid:
     """Place tiles so that they cover every pixel, none leaves the image, and the last ones touch its border.
 
     tile_size, stride: rows and columns, or one number for both; a stride of None is the tile size. An image smaller
     than a tile gets one tile, whose pixels `pad_tile` completes. Positions are those of pyimgano's `iter_tile_coords`.
+    widest: the most columns of the image that a stripe may cover, unless a single tile does; None for one stripe.
     Raises ValueError for sizes below 1 and for a stride outside 1..tile size.
 
     >>> grid = make_grid(5, 8, tile_size=4, stride=3)
@@ -88,7 +102,7 @@ def make_grid(
         if not 1 <= each <= largest:
             raise ValueError(f"stride must be in 1..{largest} (the tile size); got {each}")
     ys, xs = _starts(height, size[0], step[0]), _starts(width, size[1], step[1])
-    return Grid(height, width, size, step, ys, xs)
+    return Grid(height, width, size, step, ys, xs, _stripes(xs, size[1], width if widest is None else widest))
 
 
 def pad_tile(
@@ -143,7 +157,7 @@ def iter_tiles(
         try:
             for row, y0 in enumerate(grid.ys):
                 band = reader.band(y0, min(y0 + grid.tile_size[0], grid.height))
-                for tile in grid.tiles_of_row(row):
+                for tile in grid.tiles_of_row(row, grid.stripes[0]):
                     pixels = band[:, tile.x0 : tile.x1]
                     yield pad_tile(pixels, grid.tile_size, pad_mode=pad_mode, pad_value=pad_value), tile
         finally:
@@ -151,6 +165,15 @@ def iter_tiles(
                 source.close()
 
     return cut()
+
+
+def _stripes(xs: tuple[int, ...], tile: int, widest: int) -> tuple[range, ...]:
+    """Divide the columns of tiles into as many as fit into each stripe, from the left."""
+    firsts = [0]
+    for column, x0 in enumerate(xs):
+        if column > firsts[-1] and x0 + tile - xs[firsts[-1]] > widest:
+            firsts.append(column)
+    return tuple(range(first, end) for first, end in zip(firsts, (*firsts[1:], len(xs)), strict=True))
 
 
 def _starts(length: int, tile: int, stride: int) -> tuple[int, ...]:

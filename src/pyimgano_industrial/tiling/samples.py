@@ -8,8 +8,11 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from pyimgano_industrial.core.errors import ImageError
 from pyimgano_industrial.tiling.cut import Cutter, Image, open_image, sources
 from pyimgano_industrial.tiling.detectors import Place, TilingError
+from pyimgano_industrial.tiling.grid import Tile
+from pyimgano_industrial.tiling.source import Source
 
 MEMORY = 2**30  # bytes of tiles that are kept
 
@@ -50,12 +53,17 @@ class Samples:
 
 
 class LazyTiles(Sequence[NDArray[Any]]):
-    """Tiles of images that are not in memory; reading them in order decodes each image once."""
+    """Tiles of images that are not in memory: one is held at a time.
+
+    Reading them in order decodes each image once, and one that is read by windows is never held whole; going back
+    begins with the image anew.
+    """
 
     def __init__(self, cutter: Cutter, images: Sequence[Image], places: Sequence[tuple[int, Place]]) -> None:
         self._cutter, self._images, self._places = cutter, images, places
-        self._open = -1
-        self._tiles: dict[Place, NDArray[Any]] = {}
+        self._source: tuple[int, Source] | None = None  # the image that is open
+        self._tiles: Iterator[tuple[int, NDArray[Any], Tile]] = iter(())  # those of it that are still to come
+        self._last: tuple[tuple[int, Place], NDArray[Any]] | None = None
 
     def __len__(self) -> int:
         return len(self._places)
@@ -67,15 +75,28 @@ class LazyTiles(Sequence[NDArray[Any]]):
     def __getitem__(self, index: int | slice) -> NDArray[Any] | LazyTiles:
         if isinstance(index, slice):
             return LazyTiles(self._cutter, self._images, self._places[index])
-        image, place = self._places[index]
-        if image != self._open:
-            self._tiles = {}
-            with open_image(self._images[image], bit_depth=self._cutter.bit_depth) as source:
-                for scale, pixels, tile in self._cutter.run_tiles(source):
-                    self._tiles[scale, tile.row, tile.column] = pixels
-            self._open = image
-        return self._tiles[place]
+        wanted = self._places[index]
+        if self._last is None or self._last[0] != wanted:
+            self._last = wanted, self._find(*wanted)
+        return self._last[1]
 
     def __iter__(self) -> Iterator[NDArray[Any]]:
         for index in range(len(self)):
             yield self[index]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_source": None, "_tiles": iter(()), "_last": None}
+
+    def _find(self, image: int, place: Place) -> NDArray[Any]:
+        """Return the tile at a place: one that is still to come, or from the image's beginning."""
+        if self._source is None or self._source[0] != image:
+            if self._source is not None:
+                self._source[1].close()
+            self._source = image, open_image(self._images[image], bit_depth=self._cutter.bit_depth)
+            self._tiles = iter(())
+        for tiles in (self._tiles, self._cutter.run_tiles(self._source[1])):
+            self._tiles = tiles
+            for scale, pixels, tile in tiles:
+                if (scale, tile.row, tile.column) == place:
+                    return pixels
+        raise ImageError(f"{self._source[1].name} has changed since its tiles were listed: one at {place} is missing")

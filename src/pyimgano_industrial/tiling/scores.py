@@ -64,17 +64,17 @@ class MapScore:
     ) -> None:
         self._reduce, self._mode, self._region, self._sink = reduce, mode, region, sink
         self._sum, self._count, self._max = 0.0, 0, -np.inf
-        self.merged = sink.merged
+        self.merged, self.folder = sink.merged, sink.folder
 
-    def write(self, y0: int, rows: NDArray[np.float32]) -> None:
-        inside = None if self._region is None else self._region.rows(y0, y0 + len(rows))
+    def write(self, y0: int, rows: NDArray[np.float32], x0: int = 0) -> None:
+        inside = None if self._region is None else self._region.rows(y0, y0 + len(rows), x0, x0 + rows.shape[1])
         values = rows if inside is None else rows[inside]
         self._count += values.size
         if values.size and self._mode == "max":
             self._max = max(self._max, values.max())
         elif values.size and self._mode == "mean":
             self._sum += values.sum(dtype=np.float64)
-        self._sink.write(y0, rows if inside is None else np.where(inside, rows, np.float32(0)))
+        self._sink.write(y0, rows if inside is None else np.where(inside, rows, np.float32(0)), x0)
 
     def finish(self) -> Any:
         return self._sink.finish()

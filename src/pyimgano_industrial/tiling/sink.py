@@ -23,16 +23,17 @@ _CLASSIC_TIFF = 2**32 - 2**20  # bytes that 32-bit offsets reach, headers left o
 
 
 class Sink(Protocol):
-    """What takes the rows of a map, from the top down, each once.
+    """What takes the rows of a map, from the top down, each once: whole, or stripe after stripe from the left.
 
     merged: the map itself, (H, W) float32, where it is in memory: rows are merged there and then written where they
-    lie. None for others.
+    lie. None for others, which say in `folder` where files may lie that are needed meanwhile.
     """
 
     merged: NDArray[np.float32] | None
+    folder: Path | None
 
-    def write(self, y0: int, rows: NDArray[np.float32]) -> None:
-        """Take the rows from y0 on, (n, W) float32; they are valid during the call only."""
+    def write(self, y0: int, rows: NDArray[np.float32], x0: int = 0) -> None:
+        """Take (n, w) float32 that begin at row y0 and column x0; they are valid during the call only."""
 
     def finish(self) -> Any:
         """Return the result, once all rows are written."""
@@ -61,14 +62,16 @@ def open_sink(path: Path | str | None, shape: tuple[int, int]) -> ArraySink | Fi
 class ArraySink:
     """Keeps the map in memory; `finish` returns it: (H, W) float32."""
 
+    folder: Path | None = None
+
     def __init__(self, shape: tuple[int, int]) -> None:
         self.merged: NDArray[np.float32] | None = _room(shape)
         self._rows = self.merged
         self._order = _Order(shape)
 
-    def write(self, y0: int, rows: NDArray[np.float32]) -> None:
-        self._order.take(y0, rows.shape)
-        place = self._rows[y0 : y0 + len(rows)]
+    def write(self, y0: int, rows: NDArray[np.float32], x0: int = 0) -> None:
+        self._order.take(y0, x0, rows.shape)
+        place = self._rows[y0 : y0 + len(rows), x0 : x0 + rows.shape[1]]
         if not np.may_share_memory(place, rows):
             place[...] = rows
 
@@ -93,6 +96,7 @@ class FileSink(ABC):
 
     def __init__(self, path: Path | str, shape: tuple[int, int]) -> None:
         self.path = Path(path)
+        self.folder: Path | None = self.path.parent
         self.shape = shape
         self._order = _Order(shape)
         if not self.path.parent.is_dir():
@@ -106,10 +110,10 @@ class FileSink(ABC):
             self.abort()
             raise
 
-    def write(self, y0: int, rows: NDArray[np.float32]) -> None:
-        """Append rows, (n, W) float32, that begin where the last ones ended; raises ValueError for others."""
-        self._order.take(y0, rows.shape)
-        self._append(np.ascontiguousarray(rows, np.float32))
+    def write(self, y0: int, rows: NDArray[np.float32], x0: int = 0) -> None:
+        """Take rows, (n, w) float32, that begin where the last ones ended; raises ValueError for others."""
+        self._order.take(y0, x0, rows.shape)
+        self._put(y0, x0, np.ascontiguousarray(rows, np.float32))
 
     def finish(self) -> Path:
         """Put the whole map in its place and return its path; raises ValueError when rows are missing."""
@@ -145,7 +149,7 @@ class FileSink(ABC):
     def _create(self, path: Path) -> None: ...
 
     @abstractmethod
-    def _append(self, rows: NDArray[np.float32]) -> None: ...
+    def _put(self, y0: int, x0: int, rows: NDArray[np.float32]) -> None: ...
 
     @abstractmethod
     def _close(self) -> None:
@@ -156,9 +160,16 @@ class _RawSink(FileSink):
     """A header, then the samples: written to the file, not through a memory map, whose pages would count as ours."""
 
     _file: Any = None
+    _start: int  # of the samples in the file, in bytes
 
-    def _append(self, rows: NDArray[np.float32]) -> None:
-        self._file.write(rows.data)
+    def _put(self, y0: int, x0: int, rows: NDArray[np.float32]) -> None:
+        width = self.shape[1]
+        if rows.shape[1] == width:
+            self._file.write(rows.data)
+            return
+        for row, values in enumerate(rows, y0):
+            self._file.seek(self._start + 4 * (row * width + x0))
+            self._file.write(values.data)
 
     def _close(self) -> None:
         if self._file is not None:
@@ -172,6 +183,7 @@ class NpySink(_RawSink):
         self._file = path.open("xb")
         descr = np.lib.format.dtype_to_descr(np.dtype(np.float32))
         np.lib.format.write_array_header_1_0(self._file, {"descr": descr, "fortran_order": False, "shape": self.shape})
+        self._start = self._file.tell()
 
 
 class TiffSink(_RawSink):
@@ -181,7 +193,7 @@ class TiffSink(_RawSink):
         tifffile = require("tifffile", extra="large")
         size = 4 * self.shape[0] * self.shape[1]
         with tifffile.TiffWriter(path, bigtiff=size > _CLASSIC_TIFF) as tiff:
-            start, _ = tiff.write(
+            self._start, _ = tiff.write(
                 shape=self.shape,
                 dtype=np.float32,
                 photometric="minisblack",
@@ -190,7 +202,7 @@ class TiffSink(_RawSink):
                 returnoffset=True,
             )
         self._file = path.open("r+b")
-        self._file.seek(start)
+        self._file.seek(self._start)
 
 
 class ZarrSink(FileSink):
@@ -200,19 +212,21 @@ class ZarrSink(FileSink):
         zarr = require("zarr", extra="large")
         chunks = tuple(min(chunk, length) for chunk, length in zip(_ZARR_CHUNK, self.shape, strict=True))
         self._array = zarr.open_array(str(path), mode="w", shape=self.shape, chunks=chunks, dtype="float32")
-        self._chunk_row = np.empty((chunks[0], self.shape[1]), np.float32)
-        self._y = 0
+        self._chunk_rows = chunks[0]
+        self._kept = np.empty((0, 0), np.float32)  # the rows of a row of chunks that is not full yet
 
-    def _append(self, rows: NDArray[np.float32]) -> None:
-        while len(rows):
-            filled = self._y % len(self._chunk_row)
-            taken = rows[: len(self._chunk_row) - filled]
-            self._chunk_row[filled : filled + len(taken)] = taken
-            self._y += len(taken)
-            rows = rows[len(taken) :]
-            if self._y % len(self._chunk_row) == 0 or self._y == self.shape[0]:
-                first = self._y - filled - len(taken)
-                self._array[first : self._y] = self._chunk_row[: self._y - first]
+    def _put(self, y0: int, x0: int, rows: NDArray[np.float32]) -> None:
+        width = rows.shape[1]
+        if y0 == 0:
+            self._kept = np.empty((self._chunk_rows, width), np.float32)
+        end = y0 + len(rows)
+        while y0 < end:
+            filled = y0 % self._chunk_rows
+            taken = rows[: self._chunk_rows - filled]
+            self._kept[filled : filled + len(taken)] = taken
+            first, y0, rows = y0 - filled, y0 + len(taken), rows[len(taken) :]
+            if y0 % self._chunk_rows == 0 or y0 == self.shape[0]:
+                self._array[first:y0, x0 : x0 + width] = self._kept[: y0 - first]
 
     def _close(self) -> None:
         pass
@@ -236,24 +250,33 @@ _SINKS: dict[str, type[FileSink]] = {".npy": NpySink, ".tif": TiffSink, ".tiff":
 
 
 class _Order:
-    """Holds that the rows of a map of `shape` come from the top down, each once."""
+    """Holds that the rows of a map of `shape` come from the top down, stripe after stripe, each once."""
 
     def __init__(self, shape: tuple[int, int]) -> None:
         self._shape = shape
         self._next = 0
+        self._columns = 0, 0  # of the stripe that is being written
 
-    def take(self, y0: int, shape: tuple[int, ...]) -> None:
+    def take(self, y0: int, x0: int, shape: tuple[int, ...]) -> None:
         height, width = self._shape
-        if len(shape) != 2 or shape[1] != width or y0 != self._next or y0 + shape[0] > height:
+        if self._next == height and self._columns[1] < width:
+            self._next, self._columns = 0, (self._columns[1], width)
+        if self._next == 0 and len(shape) == 2:  # the first rows say how wide their stripe is
+            self._columns = self._columns[0], min(self._columns[0] + shape[1], width)
+        left, right = self._columns
+        if len(shape) != 2 or (x0, shape[1]) != (left, right - left) or y0 != self._next or y0 + shape[0] > height:
             raise ValueError(
-                f"the rows of a {height} x {width} map must be (n, {width}), from the top down; "
-                f"expected row {self._next}, got shape {shape} at row {y0}"
+                f"the rows of a {height} x {width} map must come from the top down, stripe after stripe; "
+                f"expected row {self._next} from column {left}, got shape {shape} at row {y0}, column {x0}"
             )
         self._next += shape[0]
 
     def check_end(self) -> None:
-        if self._next != self._shape[0]:
-            raise ValueError(f"all {self._shape[0]} rows must be written before finish; got {self._next}")
+        if (self._next, self._columns[1]) != self._shape:
+            raise ValueError(
+                f"all {self._shape[0]} rows must be written before finish; got {self._next}, of columns up to "
+                f"{self._columns[1]} of {self._shape[1]}"
+            )
 
 
 def _room(shape: tuple[int, int]) -> NDArray[np.float32]:

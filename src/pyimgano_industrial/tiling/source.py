@@ -1,4 +1,4 @@
-"""Images read by rows: arrays, memory maps, files decoded whole, and TIFF and Zarr files larger than memory."""
+"""Images read by windows: arrays, memory maps, files decoded whole, and TIFF and Zarr files larger than memory."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _JPEG = 7  # a value of TIFF's Compression
 
 
 class Source(Protocol):
-    """An image of `shape` (H, W) that is read by rows; `name` is for messages."""
+    """An image of `shape` (H, W) that is read by windows; `name` is for messages."""
 
     shape: tuple[int, int]
     name: str
 
-    def read_rows(self, y0: int, y1: int) -> NDArray[Any]:
-        """Return the rows y0:y1, (y1 - y0, W) or (y1 - y0, W, C) of the image's own dtype."""
+    def read_rows(self, y0: int, y1: int, x0: int = 0, x1: int | None = None) -> NDArray[Any]:
+        """Return the rows y0:y1 of columns x0:x1, by default all: (h, w) or (h, w, C) of the image's own dtype."""
         ...
 
     def close(self) -> None:
@@ -75,13 +75,14 @@ def open_source(
 
 
 class BandReader:
-    """Reads bands of rows that move down an image, possibly overlapping, each row once.
+    """Reads bands of rows that move down the columns x0:x1 of an image, possibly overlapping, each row once.
 
     A band is never changed afterwards: views of it stay valid as long as they are held.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, x0: int = 0, x1: int | None = None) -> None:
         self._source = source
+        self._columns = x0, x1
         self._y0 = 0
         self._rows: NDArray[Any] | None = None
 
@@ -91,12 +92,13 @@ class BandReader:
         if not self._y0 <= y0 < y1 <= height:
             raise ValueError(f"bands must move down within rows {self._y0}..{height}; got {y0}..{y1}")
         if isinstance(self._source, ArraySource):
-            return self._source.read_rows(y0, y1)
+            return self._source.read_rows(y0, y1, *self._columns)
         end = self._y0 if self._rows is None else self._y0 + len(self._rows)
         if self._rows is None or y0 >= end:
-            self._rows = self._source.read_rows(y0, y1)
+            self._rows = self._source.read_rows(y0, y1, *self._columns)
         elif y1 > end:
-            self._rows = np.concatenate((self._rows[y0 - self._y0 :], self._source.read_rows(end, y1)))
+            below = self._source.read_rows(end, y1, *self._columns)
+            self._rows = np.concatenate((self._rows[y0 - self._y0 :], below))
         else:
             self._rows = self._rows[y0 - self._y0 :]
         self._y0 = y0
@@ -111,8 +113,8 @@ class ArraySource(Source):
         self.name = name
         self._pixels = pixels
 
-    def read_rows(self, y0: int, y1: int) -> NDArray[Any]:
-        return self._pixels[y0:y1]
+    def read_rows(self, y0: int, y1: int, x0: int = 0, x1: int | None = None) -> NDArray[Any]:
+        return self._pixels[y0:y1, x0:x1]
 
 
 class MemmapSource(Source):
@@ -124,8 +126,8 @@ class MemmapSource(Source):
         self._pixels = pixels
         self._mapping = mapping
 
-    def read_rows(self, y0: int, y1: int) -> NDArray[Any]:
-        rows = self._pixels[y0:y1]
+    def read_rows(self, y0: int, y1: int, x0: int = 0, x1: int | None = None) -> NDArray[Any]:
+        rows = self._pixels[y0:y1, x0:x1]
         copy = np.array(rows, dtype=rows.dtype.newbyteorder("="), order="C", subok=False)
         if hasattr(mmap, "MADV_DONTNEED"):  # Windows has none, and trims what a process maps by itself
             self._mapping.madvise(mmap.MADV_DONTNEED)
@@ -138,21 +140,22 @@ class _BlockSource(Source):
     block_rows: int
 
     def __init__(self) -> None:
-        self._block = -1
+        self._kept = -1, 0, 0  # the block in memory, and its columns
         self._rows: NDArray[Any] = np.empty(0)
 
-    def read_rows(self, y0: int, y1: int) -> NDArray[Any]:
+    def read_rows(self, y0: int, y1: int, x0: int = 0, x1: int | None = None) -> NDArray[Any]:
+        x1 = self.shape[1] if x1 is None else x1
         parts = []
         for block in range(y0 // self.block_rows, (y1 - 1) // self.block_rows + 1):
-            if block != self._block:
-                self._rows, self._block = self._decode(block), block
+            if (block, x0, x1) != self._kept:
+                self._rows, self._kept = self._decode(block, x0, x1), (block, x0, x1)
             first = block * self.block_rows
             parts.append(self._rows[max(0, y0 - first) : y1 - first])
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
     @abstractmethod
-    def _decode(self, block: int) -> NDArray[Any]:
-        """Return the rows of a block, counted from the top; the last may have fewer."""
+    def _decode(self, block: int, x0: int, x1: int) -> NDArray[Any]:
+        """Return the rows of a block, counted from the top, between two columns; the last block may have fewer."""
 
 
 class TiffSource(_BlockSource):
@@ -166,25 +169,27 @@ class TiffSource(_BlockSource):
         self.shape = page.imagelength, page.imagewidth
         rows, width = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, page.imagewidth)
         self.block_rows = min(rows, page.imagelength)
+        self._block_columns = width
         self._across = -(-page.imagewidth // width)
         self._down = -(-page.imagelength // self.block_rows)
 
     def close(self) -> None:
         self._file.close()
 
-    def _decode(self, block: int) -> NDArray[Any]:
-        page, (height, width) = self._page, self.shape
+    def _decode(self, block: int, x0: int, x1: int) -> NDArray[Any]:
+        page = self._page
         planes = page.samplesperpixel if page.planarconfig == 2 else 1
         first = block * self.block_rows
-        rows = np.zeros((min(self.block_rows, height - first), width, page.samplesperpixel), page.dtype)
+        rows = np.zeros((min(self.block_rows, self.shape[0] - first), x1 - x0, page.samplesperpixel), page.dtype)
+        columns = range(x0 // self._block_columns, (x1 - 1) // self._block_columns + 1)
         for plane in range(planes):
-            start = (plane * self._down + block) * self._across
-            for index in range(start, start + self._across):
-                segment, (_, _, _, x, _) = self._segment(index)
+            target = rows[..., plane : plane + 1] if planes > 1 else rows
+            for column in columns:
+                segment, (_, _, _, x, _) = self._segment((plane * self._down + block) * self._across + column)
                 if segment is not None:
-                    target = rows[..., plane : plane + 1] if planes > 1 else rows
-                    target = target[:, x : x + segment.shape[1]]
-                    target[: len(segment)] = segment[: len(target), : target.shape[1]]
+                    left, right = max(x, x0), min(x + segment.shape[1], x1)
+                    part = segment[: len(target), left - x : right - x]
+                    target[: len(part), left - x0 : right - x0] = part
         return _channels(rows, page.photometric)
 
     def _segment(self, index: int) -> tuple[NDArray[Any] | None, tuple[int, int, int, int, int]]:
@@ -221,10 +226,10 @@ class ZarrSource(_BlockSource):
         self._array = array
         self.block_rows = array.chunks[0]
 
-    def _decode(self, block: int) -> NDArray[Any]:
+    def _decode(self, block: int, x0: int, x1: int) -> NDArray[Any]:
         first = block * self.block_rows
         try:
-            return np.asarray(self._array[first : first + self.block_rows])
+            return np.asarray(self._array[first : first + self.block_rows, x0:x1])
         except (ValueError, RuntimeError, OSError) as error:
             raise ImageError(f"cannot decode {self.name}: {error}") from error
 
