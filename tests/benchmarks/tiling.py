@@ -23,6 +23,13 @@ RUN = Path(__file__).with_name("tiling_run.py")
 SIDE, TILE = 8192, 512
 PEERS = {"hann": ("host", "MONAI"), "gaussian": ("MONAI", "patchly"), "mean": ("MONAI", "patchly", "anomalib")}
 SIZES = (2048, 4096, 8192, 16384, 32768)
+FILES = (
+    (32768, 32768, None),
+    (131072, 8192, None),
+    (8192, 131072, None),
+    (32768, 32768, "deflate"),
+    (8192, 131072, "deflate"),
+)  # height, width, compression
 
 Row = dict[str, Any]
 
@@ -140,13 +147,14 @@ def network(bench: Bench) -> None:
 
 
 def disk(bench: Bench) -> None:
-    """A file of 3 GiB to a map of 4 GiB."""
-    side = SIZES[-1]
-    print(f"\n{side} x {side} TIFF to .npy, tile {TILE}, stride 384, hann; limit 1024 MiB\n")
+    """Files of 3 GiB to maps of 4 GiB, square, tall and wide."""
+    print(f"\nTIFF to .npy, tile {TILE}, stride 384, hann; limit 1024 MiB\n")
     header("file", "its MiB", "seconds", "CPU seconds", "peak MiB", "largest error")
-    for name, compression in {"uncompressed": None, "deflate": "zlib"}.items():
-        source, target = bench.folder / f"{name}.tif", bench.folder / "map.npy"
-        written = bench.run("write", {"task": "write", "target": str(source), "side": side, "compression": compression})
+    for height, width, compression in FILES:
+        name = f"{height} x {width} {compression or 'uncompressed'}"
+        source, target = bench.folder / "image.tif", bench.folder / "map.npy"
+        task = {"task": "write", "target": str(source), "height": height, "width": width}
+        written = bench.run("write", task | {"compression": compression})
         if "gap" in written:
             line(name, [written], lambda _: [])
             continue

@@ -112,15 +112,15 @@ def disk(source: str, target: str, tile: int, stride: int, blend: str) -> dict[s
     return row | {"score": score, "error": largest_error(found)}
 
 
-def write(target: str, side: int, compression: str | None) -> dict[str, Any]:
+def write(target: str, height: int, width: int, compression: str | None) -> dict[str, Any]:
     """Write the image to a TIFF, by rows, in strips of BLOCK rows."""
     import tifffile
 
-    blocks = (block for _, block in rows(side, side))
+    blocks = (block for _, block in rows(height, width))
     tifffile.imwrite(
         target,
         blocks if compression is None else (zlib.compress(block.tobytes(), 1) for block in blocks),
-        shape=(side, side, 3),
+        shape=(height, width, 3),
         dtype=np.uint8,
         photometric="rgb",
         rowsperstrip=BLOCK,

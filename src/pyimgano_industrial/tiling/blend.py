@@ -25,6 +25,7 @@ Part = tuple[int, int, int, int]  # y0, y1, x0, x1 in the image
 Slices = tuple[slice, slice]
 
 _KEPT = 16 * 2**20  # bytes of weights
+_WRITTEN = 8 * 2**20  # bytes of a map that are written at a time
 _SKEW = 16  # samples; rows that lie a power of two apart share few cache lines
 
 
@@ -247,10 +248,16 @@ class Accumulator:
         for rows, place in self._places(tile.y0, end):
             if partly:
                 self._renormalise(self._ring[place, finished], tile.y0 + rows.start, tile.y0 + rows.stop)
-            self._sink.write(tile.y0 + rows.start, self._ring[place, finished], self._x0)
+            self._hand_over(tile.y0 + rows.start, self._ring[place, finished])
             if self._carry is not None:
                 self._carry.write(self._ring[place, self._end - self._left : self._x1 - self._left])
         self._rows = [row for row in self._rows if row.y0 + len(row.weights) > end]
+
+    def _hand_over(self, y0: int, rows: NDArray[np.float32]) -> None:
+        """Give rows to the sink, a few at a time: it may copy them."""
+        step = max(1, _WRITTEN // (4 * rows.shape[1]))
+        for first in range(0, len(rows), step):
+            self._sink.write(y0 + first, rows[first : first + step], self._x0)
 
     def _cover(self, row: int) -> NDArray[np.float32] | None:
         """Return the summed weights of the tiles that were run in a row of tiles, for the columns that are finished."""

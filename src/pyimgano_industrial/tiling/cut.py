@@ -96,6 +96,7 @@ class Cutter:
                 for tile in grid.tiles_of_row(row, stripe):
                     columns = slice(tile.x0 - x0, tile.x1 - x0)
                     yield self._cut(band[:, columns], tile, grid, None if inside is None else inside[:, columns])
+                del band  # else it would be alive while the next one is read
 
     def _cut(self, pixels: NDArray[Any], tile: Tile, grid: Grid, inside: NDArray[np.bool_] | None) -> Cut:
         if inside is not None and not inside.any():

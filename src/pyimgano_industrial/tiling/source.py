@@ -17,6 +17,7 @@ from pyimgano_industrial.core.extras import require
 from pyimgano_industrial.core.images import read_rgb
 
 WINDOWED_ABOVE = 256 * 2**20  # bytes of decoded pixels
+_MAPPED = 8 * 2**20  # bytes of a file between one row and another that are in memory at a time
 _ORIENTATION = 274  # TIFF's tag
 _GREY, _RGB, _YCBCR = 1, 2, 6  # values of TIFF's PhotometricInterpretation
 _JPEG = 7  # a value of TIFF's Compression
@@ -128,9 +129,12 @@ class MemmapSource(Source):
 
     def read_rows(self, y0: int, y1: int, x0: int = 0, x1: int | None = None) -> NDArray[Any]:
         rows = self._pixels[y0:y1, x0:x1]
-        copy = np.array(rows, dtype=rows.dtype.newbyteorder("="), order="C", subok=False)
-        if hasattr(mmap, "MADV_DONTNEED"):  # Windows has none, and trims what a process maps by itself
-            self._mapping.madvise(mmap.MADV_DONTNEED)
+        copy = np.empty(rows.shape, rows.dtype.newbyteorder("="))
+        step = max(1, _MAPPED // max(1, abs(self._pixels.strides[0])))
+        for y in range(0, len(rows), step):
+            copy[y : y + step] = rows[y : y + step]
+            if hasattr(mmap, "MADV_DONTNEED"):  # Windows has none, and trims what a process maps by itself
+                self._mapping.madvise(mmap.MADV_DONTNEED)
         return copy
 
 
