@@ -35,6 +35,7 @@ class Bench:
     folder: Path
     calls: Sequence[str] = ("infer", "infer_iter")
     inputs: Sequence[str] = ("arrays", "paths")
+    detectors: Sequence[str] = ("score_and_map", "a method each")
     found: list[Row] = field(default_factory=list)
 
     def interleaved(self, tasks: dict[str, Row]) -> dict[str, list[Row]]:
@@ -61,15 +62,18 @@ def main() -> int:
     parser.add_argument("--case", nargs="+", choices=list(CASES), default=list(CASES))
     parser.add_argument("--call", nargs="+", choices=["infer", "infer_iter"], default=["infer", "infer_iter"])
     parser.add_argument("--inputs", nargs="+", choices=["arrays", "paths"], default=["arrays", "paths"])
+    kinds = ["score_and_map", "a method each"]
+    parser.add_argument("--detector", nargs="+", choices=kinds, default=kinds)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--images", type=int, default=IMAGES)
-    parser.add_argument("--scratch", type=Path, help="folder for 0.5 GB of files; default the temporary one")
+    parser.add_argument("--scratch", type=Path, help="folder for 1.2 GB of files; default the temporary one")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="inference-", dir=args.scratch) as folder:
-        bench = Bench(args.rounds, args.images, Path(folder), args.call, args.inputs)
-        written = bench.run({"task": "write", "folder": folder, "images": args.images})
-        print(f"{args.images} images of 512 x 512, {written['kib']:.0f} KiB each as PNG")
+        bench = Bench(args.rounds, args.images, Path(folder), args.call, args.inputs, args.detector)
+        files = "paths" in args.inputs
+        written = bench.run({"task": "write", "folder": folder, "images": args.images, "files": files})
+        print(f"{args.images} images of 512 x 512" + (f", {written['kib']:.0f} KiB each as PNG" if files else ""))
         for case in args.case:
             CASES[case](bench)
     loads = [row["load"] for row in bench.found]
@@ -83,7 +87,7 @@ def throughput(bench: Bench) -> None:
     """Scores and maps of all images, the cheap detector."""
     for inputs in bench.inputs:
         for call in bench.calls:
-            for detector in ("score_and_map", "a method each"):
+            for detector in bench.detectors:
                 compared(bench, inputs, call, detector)
 
 
@@ -91,6 +95,19 @@ def model(bench: Bench) -> None:
     """The same with a model of pyimgano's."""
     for inputs in bench.inputs:
         compared(bench, inputs, "infer", "vision_pixel_mad_map")
+
+
+def batches(bench: Bench) -> None:
+    """By the size of the batches: what a call of the detector costs, and where memory is in use again."""
+    sizes = (1, 2, 4, 8, 16, 32)
+    for call in bench.calls:
+        task = {"task": "batches", "folder": f"{bench.folder}", "images": bench.images}
+        row = bench.run(task | {"call": call, "sizes": sizes, "rounds": 5})
+        print(f"\n{call}, arrays, score_and_map; ms an image by images a batch, medians of 5\n")
+        header("", *map(str, sizes))
+        for name in ("ours", "no wrapper"):
+            each = [f"{1000 * row[f'{name}, {size}'] / bench.images:.2f}" for size in sizes]
+            print(f"| {name} | " + " | ".join(each) + " |", flush=True)
 
 
 def compared(bench: Bench, inputs: str, call: str, detector: str) -> None:
@@ -130,7 +147,12 @@ def memory(bench: Bench) -> None:
             print(f"| {name}, {inputs} | " + " | ".join(peaks) + " |", flush=True)
 
 
-CASES: dict[str, Callable[[Bench], None]] = {"throughput": throughput, "model": model, "memory": memory}
+CASES: dict[str, Callable[[Bench], None]] = {
+    "throughput": throughput,
+    "batches": batches,
+    "model": model,
+    "memory": memory,
+}
 
 
 def header(*names: str) -> None:

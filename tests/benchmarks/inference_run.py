@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import resource
+import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,12 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 SIDE, CHANNEL, WARM_UP = 512, 1, 32
+ARRAYS = "images.npy"
 Image = NDArray[np.uint8]
 
 
 def main() -> int:
     task = json.loads(sys.argv[1])
-    print(json.dumps({"timed": timed, "grown": grown, "write": write}[task.pop("task")](**task)))
+    tasks = {"timed": timed, "batches": batches, "grown": grown, "write": write}
+    print(json.dumps(tasks[task.pop("task")](**task)))
     return 0
 
 
@@ -83,7 +86,7 @@ DETECTORS = {"a method each": Channel, "score_and_map": OnePass, "vision_pixel_m
 def timed(contender: str, detector: str, inputs: str, folder: str, images: int, call: str, batch: int | None) -> Any:
     """Scores and maps of all images; `infer` keeps every map, `infer_iter` lets each go."""
     run, model = Alone if contender == "detector" else loaded(contender), DETECTORS[detector]()
-    found = sorted(Path(folder).iterdir())[:images] if inputs == "paths" else [made(index) for index in range(images)]
+    found = sorted(Path(folder).glob("*.png"))[:images] if inputs == "paths" else arrays(folder, images)
     options: dict[str, Any] = {"include_maps": True, "batch_size": batch}
     options |= {"input_format": "rgb_u8_hwc"} if inputs == "arrays" else {}
     run.infer(model, found[:WARM_UP], **options)  # what a first call costs is not measured
@@ -92,7 +95,7 @@ def timed(contender: str, detector: str, inputs: str, folder: str, images: int, 
     results = getattr(run, call)(model, found, **options)
     if call == "infer":
         seconds, now = time.perf_counter() - started, used()
-        check(results, images, exact=detector != "vision_pixel_mad_map")
+        check(results, arrays(folder, images), exact=detector != "vision_pixel_mad_map")
     else:
         count = sum(result.anomaly_map.shape == (SIDE, SIDE) for result in results)
         seconds, now = time.perf_counter() - started, used()
@@ -102,12 +105,33 @@ def timed(contender: str, detector: str, inputs: str, folder: str, images: int, 
     return {"seconds": seconds, "cpu": user + kernel, "user": user, "peak_mib": peak() - base}
 
 
+def batches(folder: str, images: int, call: str, sizes: Sequence[int], rounds: int) -> Any:
+    """Seconds of ours and of no wrapper by batch size, in turns in one process: the medians of the rounds."""
+    ours, model, found = loaded("ours"), OnePass(), arrays(folder, images)
+    seconds: dict[tuple[str, int], list[float]] = {}
+    touch(images)
+    for round_ in range(rounds + 1):  # the first is not counted
+        for size in sizes:
+            for name, run in {"ours": ours, "no wrapper": Alone}.items():
+                options: dict[str, Any] = {"include_maps": True, "batch_size": size, "input_format": "rgb_u8_hwc"}
+                started = time.perf_counter()
+                results = getattr(run, call)(model, found, **options)
+                count = sum(result.anomaly_map.shape == (SIDE, SIDE) for result in results)
+                if round_:
+                    seconds.setdefault((name, size), []).append(time.perf_counter() - started)
+                if count != images:
+                    raise SystemExit(f"{count} maps of {images} images")
+                del results
+    return {f"{name}, {size}": statistics.median(values) for (name, size), values in seconds.items()}
+
+
 def grown(contender: str, inputs: str, folder: str, images: int, batch: int | None) -> Any:
     """Peak memory of infer_iter with maps, each dropped as the next comes; arrays come from a generator."""
     run = loaded(contender)
-    files = sorted(Path(folder).iterdir())
-    paths = [f"{files[index % len(files)]}" for index in range(images)]
-    given: Any = paths if inputs == "paths" else (made(index) for index in range(images))
+    given: Any = (made(index) for index in range(images))
+    if inputs == "paths":
+        files = sorted(Path(folder).glob("*.png"))
+        given = [f"{files[index % len(files)]}" for index in range(images)]
     options: dict[str, Any] = {"input_format": "rgb_u8_hwc"} if inputs == "arrays" else {}
     model, base = OnePass(), peak()
     if contender == "host" and inputs == "arrays":
@@ -121,15 +145,18 @@ def grown(contender: str, inputs: str, folder: str, images: int, batch: int | No
     return {"peak_mib": peak() - base}
 
 
-def write(folder: str, images: int) -> Any:
-    """Write the images as PNG files."""
+def write(folder: str, images: int, files: bool) -> Any:
+    """Write the images as one array and, for `files`, as PNG files."""
     import cv2
 
     total = 0
+    whole = np.lib.format.open_memmap(f"{folder}/{ARRAYS}", "w+", np.uint8, (images, SIDE, SIDE, 3))
     for index in range(images):
-        path = Path(folder, f"{index:05}.png")
-        cv2.imwrite(f"{path}", made(index)[..., ::-1])
-        total += path.stat().st_size
+        whole[index] = made(index)
+        if files:
+            path = Path(folder, f"{index:05}.png")
+            cv2.imwrite(f"{path}", whole[index][..., ::-1])
+            total += path.stat().st_size
     return {"kib": total / images / 2**10}
 
 
@@ -153,13 +180,12 @@ def touch(images: int) -> None:
     subprocess.run([sys.executable, "-c", f"import numpy; numpy.ones({3 * images} << 20, numpy.uint8)"], check=True)
 
 
-def check(results: Iterable[Any], images: int, *, exact: bool) -> None:
+def check(results: Sequence[Any], images: Sequence[Image], *, exact: bool) -> None:
     """Compare every result with its image."""
-    rows = list(results)
     right = (
         row.anomaly_map.shape == (SIDE, SIDE)
         and (not exact or (np.array_equal(row.anomaly_map, image[..., CHANNEL]) and row.score == row.anomaly_map.max()))
-        for row, image in zip(rows, all_made(images), strict=True)
+        for row, image in zip(results, images, strict=True)
     )
     if not all(right):
         raise SystemExit("a score or a map is wrong")
@@ -173,8 +199,9 @@ def opened(image: Any) -> Image:
     return read_image(image, color="rgb")
 
 
-def all_made(images: int) -> Iterator[Image]:
-    return (made(index) for index in range(images))
+def arrays(folder: str, images: int) -> list[Image]:
+    """Return the images that `write` wrote, in memory."""
+    return list(np.load(f"{folder}/{ARRAYS}")[:images])
 
 
 def made(index: int) -> Image:

@@ -490,9 +490,18 @@ def test_maps_of_several_models_lie_apart(tmp_path: Path) -> None:
 def test_only_pixels_inside_a_region_count(tmp_path: Path) -> None:
     trees.mvtec(tmp_path / "data")  # masks fill the first row from the left
     cell = evaluated(tmp_path, models=(ModelSpec("model", "m", roi="0,0,5,8"),), image_score="map_max")
+    assert cell.state == "done", cell.reason
     opened = Open("mvtec_ad", tmp_path / "data")("bottle")
     samples = opened.samples("test")
-    maps = [noise(opened.image(sample))[:, :5] for sample in samples]
+    first = opened.image(opened.samples("train")[0])
+    colour = np.rint(first[:, :5].mean(axis=(0, 1))).astype(np.uint8)  # what the model sees outside
+
+    def seen(sample: Any) -> NDArray[np.uint8]:
+        pixels = np.full(first.shape, colour)
+        pixels[:, :5] = opened.image(sample)[:, :5]
+        return pixels
+
+    maps = [noise(seen(sample))[:, :5] for sample in samples]
     masks = [opened.mask(sample)[:, :5] for sample in samples]
     assert cell.metrics["aupro@0.3"].value == pytest.approx(reference.pro(maps, masks, 0.3), abs=1e-5)
     assert [row.score for row in cell.images] == pytest.approx([float(one.max()) for one in maps])

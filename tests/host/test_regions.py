@@ -13,7 +13,7 @@ import pytest
 
 from acme import save
 from distributions import script
-from warm import run
+from warm import python, run
 
 ROI = "0,0,64,32"
 
@@ -126,3 +126,44 @@ def test_a_region_in_pixels_does_not_fit_resized_images_of_several_sizes(parts: 
     assert "needs images of one size where they are resized; the images have 2, such as (64, 64) and (64, 80)" in (
         done.stderr
     )
+
+
+# Every pixel map model that runs without torch, fitted twice on images that differ outside the region only.
+TWICE = """
+import warnings
+from pathlib import Path
+import numpy as np
+from pyimgano.inference import infer
+from pyimgano.models import create_model, list_models
+from pyimgano_industrial.inference import RegionDetector
+warnings.simplefilter("ignore")
+
+def images(seed, outside):
+    pixels = np.random.default_rng(outside).integers(0, 256, (8, 64, 64, 3), np.uint8)
+    pixels[:, :32] = np.random.default_rng(seed).integers(90, 110, (8, 32, 64, 3))
+    return list(pixels)
+
+def score(name, outside):
+    np.random.seed(0)
+    detector = RegionDetector(create_model(name), roi=(0, 0, 64, 32)).fit(images(0, outside))
+    results = infer(detector, images(1, outside + 1), include_maps=True)
+    return detector.threshold_, [one.score for one in results], np.stack([one.anomaly_map for one in results])
+
+for name in list_models(tags=["pixel_map"]):
+    try:
+        one, other = score(name, 10), score(name, 20)
+    except Exception as error:
+        print(name, "refused", str(error).splitlines()[0][:100])
+    else:
+        same = one[:2] == other[:2] and np.array_equal(one[2], other[2])
+        print(name, "same" if same and np.isfinite(one[0]) else "different")
+"""
+
+
+def test_what_lies_outside_does_not_count_in_fit_either_whatever_the_model() -> None:
+    found = [line.split(" ", 2) for line in python(TWICE).splitlines() if line.startswith("vision_")]
+    assert [row for row in found if row[1] == "different"] == []
+    assert {row[0] for row in found if row[1] == "same"} >= {
+        "vision_industrial_filter_bank", "vision_logsad", "vision_phase_correlation_map", "vision_pixel_gaussian_map",
+        "vision_pixel_mad_map", "vision_pixel_mean_absdiff_map", "vision_template_ncc_map",
+    }  # fmt: skip

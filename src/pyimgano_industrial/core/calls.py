@@ -298,27 +298,23 @@ def _files(images: Sequence[NDArray[Any]], folder: Path) -> list[str]:
     paths = images.paths if isinstance(images, Images) else (None,) * len(images)
     names = images.names if isinstance(images, Images) else tuple(f"{index:06}.png" for index in range(len(images)))
     return [
-        f"{path}"
-        if path is not None and is_plain(path)
-        else f"{_write(image, folder / f'{index:06}' / _file_name(name))}"
+        f"{path}" if path is not None and is_plain(path) else f"{write_image(image, folder / f'{index:06}', name)}"
         for index, (image, path, name) in enumerate(zip(images, paths, names, strict=True))
     ]
 
 
-def _file_name(name: str) -> str:
-    path = Path(name)
-    return path.name if path.suffix.lower() in IMAGE_SUFFIXES else f"{path.name}.png"
-
-
-def _write(image: NDArray[Any], path: Path) -> Path:
+def write_image(image: NDArray[Any], folder: Path, name: str) -> Path:
+    """Write a lossless PNG of an image (H, W[, 3]) into a new folder, under its own file name; return its path."""
     import cv2
 
     if image.dtype not in (np.uint8, np.uint16):
         raise DetectorOutputError(
             f"a detector that reads files only takes uint8 or uint16 images; got {image.dtype}: convert them first"
         )
+    own = Path(name)
+    path = folder / (own.name if own.suffix.lower() in IMAGE_SUFFIXES else f"{own.name}.png")
     ordered = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.ndim == 3 and image.shape[2] == 3 else image
     encoded = cv2.imencode(".png", ordered, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1]
-    path.parent.mkdir()
+    folder.mkdir()
     path.write_bytes(encoded.tobytes())
     return path

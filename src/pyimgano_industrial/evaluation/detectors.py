@@ -16,6 +16,7 @@ from pyimgano_industrial.core.errors import IndustrialWarning
 from pyimgano_industrial.datasets.folder import FolderDataset
 from pyimgano_industrial.datasets.sample import Sample
 from pyimgano_industrial.evaluation.results import ModelSpec
+from pyimgano_industrial.inference.region_detector import RegionDetector
 from pyimgano_industrial.inference.region_files import load_mask
 from pyimgano_industrial.inference.result import Result
 from pyimgano_industrial.inference.rois import RoiLike, Rois, differ, parse_roi
@@ -48,7 +49,10 @@ class Detector:
         roi = None if spec.roi is None else parse_roi(spec.roi)
         self._of(dataset, None if roi is None else Rois(roi))
         self.inner = self._tiled(spec, make, roi) if spec.tiling else make(spec)
-        self._roi = None if self._tiles is not None and self._tiles.roi is not None else roi
+        looks = self._tiles is not None and self._tiles.roi is not None
+        if roi is not None and not looks and not differ(roi):
+            self.inner, looks = RegionDetector(self.inner, roi=roi), True
+        self._roi = None if looks else roi
         self._fits_files = self._u16_max is None or bool(spec.tiling)
 
     @classmethod
@@ -80,7 +84,8 @@ class Detector:
         with warnings.catch_warnings():
             if self._tiles is not None:  # what it says of its own threshold, which is not used
                 warnings.simplefilter("ignore", IndustrialWarning)
-            self.inner.fit(images)
+            fit = self.inner.fit_only if isinstance(self.inner, RegionDetector) else self.inner.fit
+            fit(images)
 
     def results(self, samples: Sequence[Sample]) -> Iterator[tuple[Sample, Result]]:
         """Yield a score and, where there are maps, a map of each sample, in one pass; errors come with their image."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,7 @@ from pyimgano_industrial.core.calls import Images, calls_of
 from pyimgano_industrial.core.regions import RegionError
 from pyimgano_industrial.inference.feed import Frame, Input, Reader, batches, frames, items
 from pyimgano_industrial.inference.forward import OnePass, run
+from pyimgano_industrial.inference.painted import Paint, painted
 from pyimgano_industrial.inference.rois import RoiLike, Rois
 from pyimgano_industrial.tiling.scores import ScoreReduce, check_reduce, reduce_scores
 
@@ -24,11 +26,15 @@ class RegionDetector:
     score_reduce: max, mean, topk_mean (the mean of the share `score_topk`), quantile (`score_quantile`)
     contamination: share of the images given to `fit` that lie above `threshold_`; None takes the detector's own
 
-    The detector is fitted on whole images; a TiledDetector takes `roi=` itself and fits only tiles inside. After
-    `fit`, `decision_scores_` (N,) and `threshold_` are those of the region, over the same images: calibrate the
-    threshold on others where a rate is promised.
+    A region that is the same for all images counts in `fit` too: the detector is fitted on, and then given, images
+    whose pixels outside have one colour. With regions by name, where it was fitted before, and where it compares files
+    with references, it sees whole images. A TiledDetector takes `roi=` itself. After `fit`, `decision_scores_` (N,)
+    and `threshold_` are those of the region, over the same images: calibrate the threshold on others where a rate is
+    promised.
     Raises RegionError, a ValueError, for a detector without maps.
     """
+
+    _paint: Paint | None = None
 
     def __init__(
         self,
@@ -55,10 +61,21 @@ class RegionDetector:
     def fit(self, x: Iterable[Input], y: Any = None, **kwargs: Any) -> RegionDetector:
         """Fit the detector on normal images, and take the threshold from their scores inside the region."""
         images = list(x)
-        self.detector.fit(images, **({} if y is None else {"y": y}), **kwargs)
+        self.fit_only(images, y, **kwargs)
         self.decision_scores_ = self.decision_function(images)
         self.threshold_ = np.quantile(self.decision_scores_, 1 - self.contamination).item()
         return self
+
+    def fit_only(self, x: Sequence[Input], y: Any = None, **kwargs: Any) -> None:
+        """Fit the detector on normal images, without a threshold."""
+        whole = self.rois.differ or hasattr(self.detector, "set_reference_dir")  # pyimgano's: it reads whole references
+        self._paint = None if whole or not len(x) else Paint.like(x[0], self.rois)
+        with nullcontext(x) if self._paint is None else painted(x, self._paint) as shown:
+            self.detector.fit(shown, **({} if y is None else {"y": y}), **kwargs)
+
+    def shown(self, images: Images) -> Images:
+        """Return what the detector is given of a batch: painted over outside where it was fitted so."""
+        return images if self._paint is None else self._paint.over_all(images)
 
     def decision_function(self, x: Iterable[Input]) -> NDArray[np.float32]:
         """Return scores (N,) float32, higher is more anomalous."""
@@ -85,7 +102,7 @@ class RegionDetector:
     def _passes(self, x: Iterable[Input]) -> Iterator[tuple[float, NDArray[np.float32]]]:
         forward = OnePass(self.detector)
         for batch in batches(frames(items(x), Reader()), None):
-            images = as_images(batch)
+            images = self.shown(as_images(batch))
             with calls_of(self.detector).lock:
                 scores, maps = run(forward, images, want_maps=True)
                 found, own = inside(self.rois, self.reduce, scores, maps, images, self.detector)

@@ -37,6 +37,11 @@ class Rois:
         self._roi = opened(Path(roi)) if isinstance(roi, (str, Path)) else roi
         self._last: tuple[Any, tuple[int, int], Region] | None = None
 
+    @property
+    def differ(self) -> bool:
+        """Whether images may have different regions."""
+        return callable(self._roi) or isinstance(self._roi, Mapping)
+
     def region(self, name: str, shape: tuple[int, int]) -> Region | None:
         """Return the region of one image of `shape` (H, W), None where all of it counts."""
         roi = self._of(name)

@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano_industrial.core.calls import calls_of
+from pyimgano_industrial.core.calls import Images, calls_of
 from pyimgano_industrial.core.errors import IndustrialError, IndustrialWarning
 from pyimgano_industrial.inference.decision import Decision, Policy
 from pyimgano_industrial.inference.feed import BATCH, Frame, Input, Reader, batches, frames, items
@@ -136,7 +136,7 @@ def infer_iter(
     if batch_size is not None and batch_size < 1:
         batch_size = None  # pyimgano's way to say "choose"
     check_reduce(roi_reduce, topk=0.1, quantile=0.99)
-    regions, target, reduce = _regions(detector, roi, roi_reduce)
+    regions, target, reduce, show = _regions(detector, roi, roi_reduce)
     stated = None if input_format is None else parse_format(input_format).name
     reader = Reader(stated, u16_max, by_rows=isinstance(target, TiledDetector) and regions is None)
     policy = Policy(_threshold(detector, threshold, roi), include_confidence, reject_confidence_below, reject_label)
@@ -145,6 +145,7 @@ def infer_iter(
         forward or OnePass(target),
         regions,
         reduce,
+        show,
         policy,
         include_maps,
         keep,
@@ -186,6 +187,7 @@ class _Run:
     forward: Forward
     rois: Rois | None
     reduce: Callable[[NDArray[Any]], float]
+    show: Callable[[Images], Images]
     policy: Policy
     include_maps: bool
     keep: Keep
@@ -194,7 +196,7 @@ class _Run:
 
     def __call__(self, batch: Sequence[Frame]) -> list[_Outcome]:
         """Return the outcomes of frames that were read."""
-        images = as_images(batch)
+        images = self.show(as_images(batch))
         with calls_of(self.detector).lock, self.around():
             want_maps = self.include_maps or self.rois is not None
             keep = self.keep if self.include_maps and not self._makes_copies else None
@@ -261,13 +263,13 @@ def _result(outcome: _Outcome, summary: dict[str, Any] | None) -> Result:
 
 def _regions(
     detector: Any, roi: RoiLike | None, reduce: ScoreReduce
-) -> tuple[Rois | None, Any, Callable[[NDArray[Any]], float]]:
-    """Return where to look, the detector to call, and how its maps become scores."""
+) -> tuple[Rois | None, Any, Callable[[NDArray[Any]], float], Callable[[Images], Images]]:
+    """Return where to look, the detector to call, how its maps become scores, and what it is given of a batch."""
     if isinstance(detector, RegionDetector):
         if roi is not None:
             raise InferenceError("a RegionDetector has its region; got a second one in roi=: pass one of them")
-        return detector.rois, detector.detector, detector.reduce
-    return (None if roi is None else Rois(roi)), detector, RegionDetector.reducer(reduce)
+        return detector.rois, detector.detector, detector.reduce, detector.shown
+    return (None if roi is None else Rois(roi)), detector, RegionDetector.reducer(reduce), lambda images: images
 
 
 def _threshold(detector: Any, threshold: float | None, roi: RoiLike | None) -> float | None:
