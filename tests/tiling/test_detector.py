@@ -478,11 +478,15 @@ def test_a_file_too_wide_for_its_rows_is_worked_on_in_stripes(
     image = picture(100, 200)
     image[30:80, 40:130] = 7  # flat
     np.save(tmp_path / "image.npy", image)
-    detector = tiled(map_reduce=blend, **options)
+    red = Red()
+    detector = tiled(red, map_reduce=blend, **options)
     (score,), (whole,) = detector.score_and_map([image])
+    once = sum(red.batches)
+    red.batches.clear()
     monkeypatch.setattr("pyimgano_industrial.tiling.cut.WINDOW", 32 * 60)
     assert len(detector._cutter.grid(open_source(tmp_path / "image.npy")).stripes) > 3
     assert detector.write_anomaly_map(tmp_path / "image.npy", tmp_path / "map.npy") == pytest.approx(score)
+    assert sum(red.batches) == once
     np.testing.assert_allclose(np.load(tmp_path / "map.npy"), whole, atol=1e-4)
     np.testing.assert_allclose(detector.get_anomaly_map(tmp_path / "image.npy"), whole, atol=1e-4)
     assert detector.decision_function([tmp_path / "image.npy"])[0] == pytest.approx(score)
