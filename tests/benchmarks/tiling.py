@@ -27,8 +27,8 @@ FILES = (
     (32768, 32768, None),
     (131072, 8192, None),
     (8192, 131072, None),
-    (32768, 32768, "deflate"),
-    (8192, 131072, "deflate"),
+    (32768, 32768, "zlib"),
+    (8192, 131072, "zlib"),
 )  # height, width, compression
 
 Row = dict[str, Any]
