@@ -14,12 +14,12 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from anomalib_models_run import CONTENDERS, MODELS
+from stamp import stamp
 
 RUN = Path(__file__).with_name("anomalib_models_run.py")
 Row = dict[str, Any]
@@ -34,10 +34,8 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--folder", type=Path, help="where images and checkpoints are kept for the next run")
     args = parser.parse_args()
-    print(
-        f"{args.images} files of 256 x 256, {args.threads} threads, torch {version('torch')}, "
-        f"anomalib {version('anomalib')}, pyimgano {version('pyimgano')}, median of {args.rounds} rounds"
-    )
+    print(f"{args.images} files of 256 x 256, {args.threads} threads, median of {args.rounds} rounds")
+    print(stamp("torch", "anomalib"))
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="anomalib-") as temporary:
         folder = args.folder or Path(temporary)

@@ -18,18 +18,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from stamp import stamp
 
 from pyimgano_industrial.core.images import read_raw, read_rgb
 from pyimgano_industrial.core.progress import TerminalProgress
@@ -239,10 +238,7 @@ def _splits(folder: Path) -> list[tuple[WayResult, ...]]:
 
 
 def show(args: argparse.Namespace) -> None:
-    print(
-        f"Python {platform.python_version()}, numpy {np.__version__}, OpenCV {cv2.__version__}, "
-        f"pyimgano {version('pyimgano')}, pyimgano-industrial {version('pyimgano-industrial')}.\n"
-    )
+    print(f"{stamp('onnxruntime')}\n")
     found = {name: _splits(args.out / name) for name in SETS}
     for name, results in found.items():
         if results:

@@ -11,18 +11,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from stamp import stamp
 
 OURS = ("fast", "accurate")
 HOST = (
@@ -273,11 +272,6 @@ def tables(rows: Sequence[Row]) -> str:
         mine = {model: row for (of, model), row in found.items() if of == name}
         parts.append(accuracy_table(name, mine))
     return "\n\n".join(part for part in parts if part)
-
-
-def stamp() -> str:
-    names = ("numpy", "opencv-python", "pyimgano", "pyimgano-industrial")
-    return f"Python {platform.python_version()}, " + ", ".join(f"{name} {version(name)}" for name in names) + "."
 
 
 def speed_table(found: dict[tuple[str, str], Row], sets: Sequence[str]) -> str:

@@ -14,6 +14,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from stamp import stamp
+
 RUN = Path(__file__).with_name("metrics_run.py")
 TABLES = {
     "AU-PRO, limit 0.3": ("ours aupro", "ours aupro, maps copied", "adeval", "anomalib"),
@@ -31,6 +33,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     pythons = dict(one.split("=", 1) for one in args.python)
+    print(stamp("scikit-learn"))
     found = []
     for table, names in list(TABLES.items())[slice(None)]:
         if list(TABLES).index(table) not in args.table:

@@ -22,6 +22,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from stamp import stamp
 
 TARGETS = (0.05, 0.01, 0.001)
 COUNTS = (20, 50, 200, 1000)
@@ -57,6 +58,7 @@ def main() -> int:
     peer.add_argument("targets", type=float, nargs="+")
     peer.set_defaults(run=lambda args: run_peer(args.name, args.scores, args.targets))
     args = parser.parse_args()
+    print(stamp("scipy", "onnxruntime"))
     args.run(args)
     return 0
 

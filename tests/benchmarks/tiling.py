@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stamp import stamp
+
 RUN = Path(__file__).with_name("tiling_run.py")
 SIDE, TILE = 8192, 512
 PEERS = {"hann": ("host", "MONAI"), "gaussian": ("MONAI", "patchly"), "mean": ("MONAI", "patchly", "anomalib")}
@@ -86,6 +88,7 @@ def main() -> int:
     parser.add_argument("--scratch", type=Path, help="folder for files of 10 GiB; default the temporary one")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
+    print(stamp("monai", "torch", "patchly", "onnxruntime", "tifffile"))
     with tempfile.TemporaryDirectory(prefix="tiling-", dir=args.scratch) as folder:
         pythons = dict(one.split("=", 1) for one in args.python)
         bench = Bench(args.rounds, pythons, Path(folder), args.stride, args.blend, args.warm, args.contender)

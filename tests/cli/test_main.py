@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import shutil
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import cv2
@@ -36,6 +38,17 @@ def test_help_fits_a_terminal_of_80_columns(
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) > 5
     assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize("command", ["status", "check", "demo", "evaluate", "compare", "submit", "drift"])
+def test_every_command_that_prints_a_table_has_json_and_shows_progress(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    assert "--json" in capsys.readouterr().out
+    text = inspect.getsource(import_module(f"pyimgano_industrial.cli.{command}"))
+    assert "with TerminalProgress(" in text or "with running(" in text
 
 
 def test_an_error_is_one_sentence_and_exit_code_2(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

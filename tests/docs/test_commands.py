@@ -158,6 +158,18 @@ def test_every_block_that_is_not_run_is_listed_with_its_reason() -> None:
     assert found == NOT_RUN.keys()
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_no_command_hides_in_a_block_that_nobody_runs(name: str) -> None:
+    page = ROOT / name
+    text = page.read_text(encoding="utf-8")
+    assert not re.search(r"^[ >]+```", text, re.MULTILINE), "an indented block is not found"
+    assert len(re.findall(r"^```", text, re.MULTILINE)) == 2 * len(blocks(page))
+    for language, body in blocks(page):
+        assert language.split()[0] in {"console", "python", "sh", "text", "json", "toml"}
+        if language.split()[0] in ("text", "json"):
+            assert not re.search(r"^(\$ |pip |python |tox |pyimgano(-\w+)* )", body, re.MULTILINE), body
+
+
 def test_every_included_file_is_there() -> None:
     included = [found["path"] for page in PAGES for _, body in blocks(page) if (found := _SNIPPET.match(body.rstrip()))]
     example = DOCS / "examples" / "acme-bolts"

@@ -322,3 +322,20 @@ def test_a_tolerance_that_cannot_be_is_an_error(profile: CameraProfile, toleranc
 def test_measurements_are_plain_data(profile: CameraProfile) -> None:
     measured = profile.measure(photograph(0))
     assert Measurement(**json.loads(json.dumps(measured.to_dict()))) == measured
+
+
+def test_an_interrupted_save_leaves_both_files_of_the_old_profile(
+    profile: CameraProfile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile.save(tmp_path / "line.json")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert len(before) == 2
+    other = CameraProfile.fit(photograph(seed) for seed in range(40, 60))
+
+    def interrupted(*_: object, **__: object) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "write_text", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        other.save(tmp_path / "line.json")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

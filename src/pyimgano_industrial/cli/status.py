@@ -19,6 +19,7 @@ from pyimgano_industrial.core import extras
 from pyimgano_industrial.core.columns import described, terminal_width
 from pyimgano_industrial.core.entry import KINDS
 from pyimgano_industrial.core.errors import IndustrialWarning, PluginConflictError
+from pyimgano_industrial.core.progress import running
 
 _DESCRIPTION = """\
 Lists the versions, the plugins and what each brings, where they are connected to pyimgano (applied), will be when it
@@ -38,7 +39,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Print the status; the exit code is 1 when a plugin is broken or a seam is refused."""
-    report = collect()
+    with running("looking at what is installed"):
+        report = collect()
     print(json.dumps(report, indent=2) if args.json else render(report, width=terminal_width()))
     return 0 if report["ok"] else 1
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from pyimgano_industrial.core.plain import plain
 from pyimgano_industrial.datasets.faults import Fault
 
 
@@ -54,13 +55,4 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain data for JSON, paths as text."""
-        plain: dict[str, Any] = _plain(asdict(self)) | {"ok": self.ok}
-        return plain
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (tuple, list)):
-        return [_plain(item) for item in value]
-    return f"{value}" if isinstance(value, Path) else value
+        return plain(self) | {"ok": self.ok}

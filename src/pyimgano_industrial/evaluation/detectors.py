@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,8 +115,7 @@ class Detector:
     def _tiled(self, spec: ModelSpec, make: Maker, roi: RoiLike | None) -> TiledDetector | PresetDetector:
         """Return the detector on tiles; a chain stays around it, since it works on whole images."""
         options = dict(spec.tiling)
-        standardises = options.get("fit_mode") == "position" or len(options.get("scales", (1.0,))) > 1
-        if not standardises:  # the threshold comes from elsewhere, and one of its own costs folds of fitting
+        if not standardises(options):  # the threshold comes from elsewhere, and one of its own costs folds of fitting
             options.setdefault("calibration", "none")
         if roi is not None and not differ(roi):
             options["roi"] = load_mask(roi) if isinstance(roi, Path) else roi
@@ -125,3 +124,8 @@ class Detector:
         model = made.detector if behind else made
         tiled = TiledDetector(detector=model, factory=Again(make, spec), u16_max=self._u16_max, **options)
         return PresetDetector(detector=tiled, preset=made.chain_, u16_max=self._u16_max) if behind else tiled
+
+
+def standardises(tiling: Mapping[str, Any]) -> bool:
+    """Return whether scores are measured by normal ones of their position or scale, which calibration finds."""
+    return tiling.get("fit_mode") == "position" or len(tiling.get("scales", (1.0,))) > 1

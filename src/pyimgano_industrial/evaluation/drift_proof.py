@@ -18,6 +18,7 @@ from pyimgano_industrial.core.calls import Calls, calls_of
 from pyimgano_industrial.core.images import read_rgb
 from pyimgano_industrial.core.progress import Meter, Progress
 from pyimgano_industrial.evaluation.drifts import DRIFTS, STRENGTHS, Drift, DriftError, drifted
+from pyimgano_industrial.inference.thresholds import conformal
 from pyimgano_industrial.metrics import aupro, image_auroc
 from pyimgano_industrial.presets.augmentation import CameraRobust
 from pyimgano_industrial.presets.augmented_detector import AugmentedDetector
@@ -138,6 +139,11 @@ def measure_drift(
     return [WayResult(one.name, one.limit, tuple(own)) for one, own in zip(ready, found, strict=True)]
 
 
+def _limit(scores: NDArray[np.float32], rate: float) -> float:
+    """Return the score that a share `rate` of new good images exceeds on average."""
+    return conformal(np.sort(scores).astype(np.float64), target=rate).threshold
+
+
 def interval(
     values: Callable[[NDArray[np.intp]], float],
     count: int,
@@ -194,7 +200,7 @@ class _Ready:
             fitted = AugmentedDetector(detector=detector, augmentation=way.augment, copies=way.copies)
         fitted.fit([correct(one) for one in fit])
         calls = calls_of(detector)
-        return cls(way.name, correct, calls, _threshold(_scores(calls, map(correct, calibrate)), rate))
+        return cls(way.name, correct, calls, _limit(_scores(calls, map(correct, calibrate)), rate))
 
     def condition(
         self,
@@ -240,12 +246,6 @@ def _at_size(one: NDArray[np.float32], size: tuple[int, ...]) -> NDArray[np.floa
 
     resized: NDArray[np.float32] = cv2.resize(one, size[::-1], interpolation=cv2.INTER_LINEAR)
     return resized
-
-
-def _threshold(scores: NDArray[np.float32], rate: float) -> float:
-    """Return the order statistic that a share `rate` of new good images exceeds on average (split conformal)."""
-    rank = int(np.ceil((scores.size + 1) * (1 - rate)))
-    return float(np.sort(scores)[min(rank, scores.size) - 1])
 
 
 def _under(item: Any, drift: str, strength: int, *, seed: int) -> Image:

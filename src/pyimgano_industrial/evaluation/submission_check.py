@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pyimgano_industrial.core.errors import DatasetError, ImageError, PluginError
 from pyimgano_industrial.core.images import image_size
+from pyimgano_industrial.core.plain import plain
 from pyimgano_industrial.core.progress import Progress
 from pyimgano_industrial.datasets.faults import Fault, fault_of
 from pyimgano_industrial.evaluation.archive import Member, members
@@ -50,13 +51,7 @@ class SubmissionReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON, paths as text."""
-        faults = [
-            {name: f"{value}" if isinstance(value, Path) else value for name, value in vars(one).items()}
-            for one in self.faults
-        ]
-        counts = [asdict(one) for one in self.counts]
-        whole = {"source": f"{self.source}", "root": f"{self.root}", "thresholded": self.thresholded}
-        return {**whole, "counts": counts, "faults": faults, "ok": self.ok}
+        return plain(self) | {"ok": self.ok}
 
 
 def check(

@@ -187,13 +187,10 @@ def _stack(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
     return ragged
 
 
-class MVTecDataset(PluginDataset):
-    """MVTec AD; any category folder in its layout loads."""
+class _OfOneRow(PluginDataset):
+    """A class of the host that stands for one row, with the host's signature."""
 
-    CATEGORIES: ClassVar[list[str]] = [
-        "bottle", "cable", "capsule", "carpet", "grid", "hazelnut", "leather", "metal_nut",
-        "pill", "screw", "tile", "toothbrush", "transistor", "wood", "zipper",
-    ]  # fmt: skip
+    ROW: ClassVar[str]
 
     def __init__(
         self,
@@ -204,7 +201,17 @@ class MVTecDataset(PluginDataset):
         *,
         missing_masks: MissingMasks | None = None,
     ) -> None:
-        super().__init__(root, category, resize, load_masks, name="mvtec", missing_masks=missing_masks)
+        super().__init__(root, category, resize, load_masks, name=self.ROW, missing_masks=missing_masks)
+
+
+class MVTecDataset(_OfOneRow):
+    """MVTec AD; any category folder in its layout loads."""
+
+    ROW = "mvtec"
+    CATEGORIES: ClassVar[list[str]] = [
+        "bottle", "cable", "capsule", "carpet", "grid", "hazelnut", "leather", "metal_nut",
+        "pill", "screw", "tile", "toothbrush", "transistor", "wood", "zipper",
+    ]  # fmt: skip
 
     @staticmethod
     def list_categories() -> list[str]:
@@ -212,9 +219,10 @@ class MVTecDataset(PluginDataset):
         return list(MVTecDataset.CATEGORIES)
 
 
-class MVTecLOCODataset(PluginDataset):
+class MVTecLOCODataset(_OfOneRow):
     """MVTec LOCO AD; the mask of an image is the union of its channels."""
 
+    ROW = "mvtec_loco"
     CATEGORIES: ClassVar[list[str]] = ["breakfast_box", "juice_bottle", "pushpins", "screw_bag", "splicing_connectors"]
 
     def __init__(
@@ -227,7 +235,7 @@ class MVTecLOCODataset(PluginDataset):
         *,
         missing_masks: MissingMasks | None = None,
     ) -> None:
-        super().__init__(root, category, resize, load_masks, name="mvtec_loco", missing_masks=missing_masks)
+        super().__init__(root, category, resize, load_masks, missing_masks=missing_masks)
         self.include_validation_in_train = include_validation_in_train
 
     @staticmethod
@@ -263,9 +271,10 @@ class MVTecAD2Dataset(PluginDataset):
         return _categories_on_disk("mvtec_ad2", root)
 
 
-class BTADDataset(PluginDataset):
+class BTADDataset(_OfOneRow):
     """BeanTech AD, with its masks."""
 
+    ROW = "btad"
     CATEGORIES: ClassVar[list[str]] = ["01", "02", "03"]
 
     def __init__(
@@ -277,22 +286,13 @@ class BTADDataset(PluginDataset):
         *,
         missing_masks: MissingMasks | None = None,
     ) -> None:
-        super().__init__(root, category, resize, load_masks, name="btad", missing_masks=missing_masks)
+        super().__init__(root, category, resize, load_masks, missing_masks=missing_masks)
 
 
-class VisADataset(PluginDataset):
+class VisADataset(_OfOneRow):
     """VisA in its original or its converted layout."""
 
-    def __init__(
-        self,
-        root: str,
-        category: str,
-        resize: Size | None = None,
-        load_masks: bool = True,
-        *,
-        missing_masks: MissingMasks | None = None,
-    ) -> None:
-        super().__init__(root, category, resize, load_masks, name="visa", missing_masks=missing_masks)
+    ROW = "visa"
 
     @staticmethod
     def list_categories(root: str) -> list[str]:

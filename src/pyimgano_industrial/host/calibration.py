@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from pyimgano_industrial.core.progress import running
 from pyimgano_industrial.host import settings, threshold_flags
-from pyimgano_industrial.host.contract import expect, rebind
+from pyimgano_industrial.host.contract import expect, on_model, rebind
 from pyimgano_industrial.host.thresholds import names
 from pyimgano_industrial.inference.calibration import Source
 from pyimgano_industrial.inference.holdout import fit_and_score, held_out, score_out_of_fold
@@ -55,7 +55,6 @@ def apply(host: ModuleType) -> None:
         _refuse_flags(host)
         return
     run = expect(host, "run_benchmark_category", "config")
-    create = expect(host, "create_model")
     resolve_calibration_quantile = expect(host, "resolve_calibration_quantile", "detector", "calibration_quantile")
     calibrate = expect(host, "_calibrate_score_threshold", "detector", "train_inputs", "strategy")
 
@@ -68,12 +67,11 @@ def apply(host: ModuleType) -> None:
         finally:
             _running.reset(token)
 
-    @wraps(create)
-    def create_model(*args: Any, **kwargs: Any) -> Any:
+    def made(detector: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         current = _running.get()
         if current is not None:
             current.created = (args, kwargs)
-        return create(*args, **kwargs)
+        return detector
 
     @wraps(calibrate)
     def _calibrate_score_threshold(
@@ -92,8 +90,8 @@ def apply(host: ModuleType) -> None:
             provenance |= report
         return threshold, provenance
 
+    on_model(host, made)
     host._calibrate_score_threshold = _calibrate_score_threshold  # type: ignore[attr-defined]  # the host's attribute
-    host.create_model = create_model  # type: ignore[attr-defined]  # as above
     host.run_benchmark_category = run_benchmark_category  # type: ignore[attr-defined]  # as above
     rebind("run_benchmark_category", run, run_benchmark_category)
 

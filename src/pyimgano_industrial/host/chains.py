@@ -11,7 +11,7 @@ from typing import Any
 
 from pyimgano_industrial.core.lazy import resolve
 from pyimgano_industrial.host import settings
-from pyimgano_industrial.host.contract import expect
+from pyimgano_industrial.host.contract import expect, on_model
 from pyimgano_industrial.host.presets import preset_rows
 from pyimgano_industrial.presets.catalog import chain
 from pyimgano_industrial.presets.chains import Chain, ProfileStep
@@ -33,13 +33,7 @@ def chosen(preset: str | None) -> Chain | None:
 
 
 def _models(host: ModuleType) -> None:
-    create = expect(host, "create_model")
-
-    @wraps(create)
-    def create_model(*args: Any, **kwargs: Any) -> Any:
-        return _behind(create(*args, **kwargs))
-
-    host.create_model = create_model  # type: ignore[attr-defined]  # the host's module attribute
+    on_model(host, lambda detector, *_: _behind(detector))
 
 
 def _inference(host: ModuleType) -> None:

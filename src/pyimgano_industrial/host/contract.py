@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import inspect
 import sys
+from collections.abc import Callable
+from functools import wraps
+from types import ModuleType
 from typing import Any
 
 from pyimgano_industrial.core.errors import IndustrialError
@@ -28,6 +31,17 @@ def expect(owner: Any, attribute: str, *parameters: str) -> Any:
         if absent:
             raise SeamMismatchError(f"{name} has no parameter {', '.join(absent)}; it has {', '.join(found)}")
     return value
+
+
+def on_model(host: ModuleType, seen: Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]) -> None:
+    """Let a module's `create_model` return what `seen` makes of a new model and of the arguments of the call."""
+    create = expect(host, "create_model")
+
+    @wraps(create)
+    def create_model(*args: Any, **kwargs: Any) -> Any:
+        return seen(create(*args, **kwargs), args, kwargs)
+
+    host.create_model = create_model  # type: ignore[attr-defined]  # the host's module attribute
 
 
 def rebind(name: str, old: object, new: object) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from pyimgano_industrial.core.errors import IndustrialWarning
 from pyimgano_industrial.core.regions import Region, RegionError
 from pyimgano_industrial.host import inference_flags, settings
-from pyimgano_industrial.host.contract import expect
+from pyimgano_industrial.host.contract import expect, on_model
 from pyimgano_industrial.inference.region_detector import RegionDetector
 from pyimgano_industrial.inference.region_files import load_mask
 from pyimgano_industrial.inference.rois import differ
@@ -24,13 +24,7 @@ def apply(host: ModuleType) -> None:
     if host.__name__ == "pyimgano.services.infer_wrapper_service":
         _inference(host)
         return
-    create = expect(host, "create_model")
-
-    @wraps(create)
-    def create_model(*args: Any, **kwargs: Any) -> Any:
-        return looking(create(*args, **kwargs))
-
-    host.create_model = create_model  # type: ignore[attr-defined]  # the host's module attribute
+    on_model(host, lambda detector, *_: looking(detector))
 
 
 def looking(detector: Any) -> Any:

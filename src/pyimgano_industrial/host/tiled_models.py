@@ -11,8 +11,9 @@ from typing import Any
 
 from pyimgano_industrial.core.errors import IndustrialWarning
 from pyimgano_industrial.core.progress import TerminalProgress
+from pyimgano_industrial.evaluation.detectors import standardises
 from pyimgano_industrial.host import calibration, inference_flags, regions, settings, tiling_flags, tiling_keys
-from pyimgano_industrial.host.contract import expect
+from pyimgano_industrial.host.contract import expect, on_model
 from pyimgano_industrial.tiling.detector import TiledDetector
 
 _REPORTS = {
@@ -74,23 +75,15 @@ def _tile_benchmark(host: ModuleType) -> None:
     setattr(host, _REPORTS[host.__name__], with_tiling)
 
 
-def standardises(options: Mapping[str, Any]) -> bool:
-    """Return whether scores are measured by normal ones of their position or scale, which calibration finds."""
-    return options.get("fit_mode") == "position" or len(options.get("scales", (1.0,))) > 1
-
-
 def remember(host: ModuleType) -> None:
     """Keep how a command made its model, for the tiled detector that the host wraps round it later."""
-    create = expect(host, "create_model")
 
-    @wraps(create)
-    def create_model(*args: Any, **kwargs: Any) -> Any:
+    def made(detector: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         global _made
-        detector = create(*args, **kwargs)
         _made = detector, Maker(args, kwargs)
         return detector
 
-    host.create_model = create_model  # type: ignore[attr-defined]  # the host's module attribute
+    on_model(host, made)
 
 
 def keep(detector: Any, fitted: TiledDetector) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from pyimgano_industrial.evaluation.detectors import standardises
 from pyimgano_industrial.host import tiled_models, tiling_keys
 from pyimgano_industrial.host.contract import expect, rebind
 from pyimgano_industrial.tiling.detector import TiledDetector
@@ -55,7 +56,7 @@ def _tile(host: ModuleType) -> None:
             return made  # no tiling asked for, or a class of the caller's in the place of ours
         chosen = {key: getattr(tiling, key) for key in tiling_keys.HOSTS}
         own = tiling_keys.keywords(_own(tiling))
-        if not tiled_models.standardises(own):
+        if not standardises(own):
             own.setdefault("calibration", "none")
         return tiled_models.tiled(detector, chosen | own)
 

@@ -14,7 +14,7 @@ import open_clip
 import torch
 from torch import Tensor, nn
 
-from pyimgano_industrial.core.errors import IndustrialWarning, UnknownNameError, closest
+from pyimgano_industrial.core.errors import IndustrialWarning, UnknownNameError, closest, first_line
 from pyimgano_industrial.models.clip_settings import ClipError, ClipSettings, WeightsError
 
 _SHOWN = 4  # keys named in an error
@@ -56,7 +56,7 @@ def registered(name: str) -> str:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ClipError(f"cannot read the configuration {path}: {_first_line(error)}; it must be JSON") from error
+        raise ClipError(f"cannot read the configuration {path}: {_told(error)}; it must be JSON") from error
     if not isinstance(config, dict) or not config.keys() >= _PARTS:
         raise ClipError(
             f"{path} must be a model's configuration as open_clip has them, with {', '.join(sorted(_PARTS))}"
@@ -97,7 +97,7 @@ def tokenizer_of(settings: ClipSettings) -> Any:
             str(settings.tokenizer), context_length=context, **text.get("tokenizer_kwargs", {})
         )
     except (ImportError, OSError, ValueError, RuntimeError) as error:
-        raise WeightsError(f"{remedy}. What failed: {_first_line(error)}") from error
+        raise WeightsError(f"{remedy}. What failed: {_told(error)}") from error
 
 
 def checked_device(name: str) -> torch.device:
@@ -125,11 +125,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, pickle.UnpicklingError, ValueError, EOFError, KeyError) as error:
         raise WeightsError(
-            f"cannot read weights from {path}: {_first_line(error)}. It must be .safetensors, or a file that "
+            f"cannot read weights from {path}: {_told(error)}. It must be .safetensors, or a file that "
             f"torch.load reads with weights_only=True; save the model's state_dict() with safetensors.torch.save_file"
         ) from error
     except SafetensorError as error:
-        raise WeightsError(f"{path} is no whole .safetensors file: {_first_line(error)}; copy it anew") from error
+        raise WeightsError(f"{path} is no whole .safetensors file: {_told(error)}; copy it anew") from error
     state = found.get("state_dict", found) if isinstance(found, dict) else None
     if not isinstance(state, dict) or not state or not all(isinstance(one, Tensor) for one in state.values()):
         raise WeightsError(f"{path} must hold a state dict, name -> tensor; got {type(found).__name__}")
@@ -224,7 +224,7 @@ def _weights(name: str, tag: str, config: dict[str, Any]) -> Path:
     except Exception as error:
         wanted = (file or "open_clip_model.safetensors") if repository else Path(config.get("url", "")).name
         raise WeightsError(
-            f"the weights {tag} of {name} are not on this machine and cannot be downloaded ({_first_line(error)}). On "
+            f"the weights {tag} of {name} are not on this machine and cannot be downloaded ({_told(error)}). On "
             f"a machine with a network, fetch the file {wanted} of {source}; copy it here and pass checkpoint_path=FILE"
         ) from error
 
@@ -246,5 +246,5 @@ def _some(keys: list[str]) -> str:
     return f"{', '.join(keys[:_SHOWN])}{more}"
 
 
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:200]}"
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {first_line(error)[:200]}"
