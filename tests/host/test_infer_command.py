@@ -96,7 +96,8 @@ def test_a_turned_photo_and_a_deep_file_score_as_their_upright_8_bit_twins(line:
     Image.fromarray(np.rot90(scratched)).save(line / "check/phone.png", exif=turned)
     assert infer(line).returncode == 0
     found = records(line)
-    assert found["deep.png"]["score"] == found["phone.png"]["score"] == found["scratch.png"]["score"]
+    for name in ("deep.png", "phone.png"):  # sums of float32 in another order end in another last digit
+        assert found[name]["score"] == pytest.approx(found["scratch.png"]["score"], rel=1e-6)
 
 
 @pytest.mark.parametrize(("model", "tiled"), [("vision_pixel_mad_map", ("--tile-size", 32)), ("vision_knn", ())])

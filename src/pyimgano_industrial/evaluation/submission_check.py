@@ -172,7 +172,8 @@ def _map_values(name: str, pixels: NDArray[Any]) -> Iterator[Fault]:
 
 def _mask_values(name: str, pixels: NDArray[Any]) -> Iterator[Fault]:
     if pixels.dtype != np.uint8:
-        yield Fault("type", f"{name} must have 8 bits; it is {pixels.dtype}", "write uint8, 0 and 255")
+        kind = "uint16" if pixels.dtype == np.int32 else pixels.dtype  # what Pillow before 10 makes of 16 bits
+        yield Fault("type", f"{name} must have 8 bits; it is {kind}", "write uint8, 0 and 255")
         return
     others = np.setdiff1d(np.unique(pixels), (0, 255))
     if others.size:
