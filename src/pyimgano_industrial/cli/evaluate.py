@@ -42,7 +42,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "evaluate",
         help="the official numbers of models on a data set",
         description=_DESCRIPTION,
-        usage="--dataset NAME --root DIR --category NAME \n           --model NAME --output RUN [...]",
+        usage="--dataset NAME --root DIR --category NAME\n           --model NAME --output RUN [...]",
     )
     needed = parser.add_argument_group("what is needed")
     needed.add_argument("--dataset", required=True, metavar="NAME", help="for example mvtec_loco, or manifest")

@@ -55,5 +55,5 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         with os.scandir(folder) as entries:
             visible = [entry for entry in entries if not entry.name.startswith(".")]
     except OSError as error:
-        raise DatasetNotFoundError(f"cannot read the folder {folder}: {error.strerror}") from error
+        raise DatasetNotFoundError(f"cannot read the folder {folder}: {error.strerror}; look at the path") from error
     return sorted(visible, key=lambda entry: entry.name)
