@@ -35,6 +35,11 @@ _TAKES_BGR = (
     "features.lbp", "features.patch_stats", "features.structural", "models.phase_corr_map", "models.ssim",
     "models.ssim_map", "models.ssim_struct", "models.template_ncc_map",
 )  # fmt: skip
+# Where models work an image out twice, for its score and for its map.
+_TWICE = (
+    "patch_embedding_core_map", "patchcore_lite_map", "phase_corr_map", "pixel_stats_map", "ssim_map",
+    "template_ncc_map",
+)  # fmt: skip
 # Where pyimgano-train reads how to tile, does it, and writes what pyimgano-infer reads.
 _TRAINING = (
     "inference.validate_infer_config", "services.infer_context_service", "services.workbench_service",
@@ -68,6 +73,10 @@ SEAMS: tuple[Seam, ...] = (
     Seam("arrays", "pyimgano.utils.image_ops", "arrays", "classical models on arrays and tiles"),
     *(Seam("files", f"pyimgano.{name}", "reading", "EXIF, 16 bits, errors that name the file") for name in _READERS),
     *(Seam("colours", f"pyimgano.{name}", "colours", "arrays are RGB, as files are") for name in _TAKES_BGR),
+    *(
+        Seam("one forward", f"pyimgano.models.{name}", "one_pass", "score and map of an image at once")
+        for name in _TWICE
+    ),
     Seam("tiled benchmark", "pyimgano.pipelines.run_benchmark", "tiled_models", "--tile-... in pyimgano-benchmark"),
     Seam("tiled pixel run", "pyimgano.services.benchmark_service", "tiled_models", "--tile-... with --pixel"),
     Seam("official numbers", "pyimgano.services.benchmark_service", "official", "native-size numbers with --pixel"),
