@@ -31,6 +31,7 @@ HOST = (
 IMAGENET = "ImageNet features"
 REAL = ("cookie", "ballscrew")
 GENERATED = ("tray", "scene", "brick", "gravel")
+MODES = ("aligned", "texture")
 BEGIN, END = "<!-- measured -->", "<!-- end -->"
 
 Row = dict[str, Any]
@@ -52,7 +53,9 @@ def main() -> int:
         return 0
     rows: list[Row] = json.loads(args.json.read_text(encoding="utf-8")) if args.json and args.json.exists() else []
     wanted = [] if args.speed else [{"model": model, "name": name} for name in args.sets for model in args.models]
-    wanted += [] if args.accuracy else [{"model": model, "name": "speed"} for model in args.models if model in OURS]
+    if not args.accuracy:
+        ours = [model for model in args.models if model in OURS]
+        wanted += [{"model": model, "name": f"speed, {mode}"} for mode in MODES for model in ours]
     for options in wanted:
         if any(row["options"] == options for row in rows):
             continue
@@ -84,8 +87,8 @@ def child(options: dict[str, str]) -> Row:
 
 def measure(*, model: str, name: str) -> Row:
     warnings.simplefilter("ignore")
-    if name == "speed":
-        return speed(model)
+    if name.startswith("speed"):
+        return speed(model, mode=name.removeprefix("speed, "))
     from pyimgano_industrial.metrics import AUPRO, image_auroc
 
     train, good, bad, masks = images_of(name)
@@ -115,7 +118,7 @@ def measure(*, model: str, name: str) -> Row:
     }
 
 
-def speed(model: str) -> Row:
+def speed(model: str, *, mode: str) -> Row:
     """Fit 100 images of 1024 x 1024 and score 20 others; wall and CPU seconds, peak memory from the OS."""
     import resource
 
@@ -130,7 +133,7 @@ def speed(model: str) -> Row:
         return [np.clip(part + np.roll(noise, 37 * number, axis=1), 0, 255).astype(np.uint8) for number in range(count)]
 
     train, test = images(100), images(20)
-    detector = new_detector(model)
+    detector = new_detector(model, mode=mode)
     wall, cpu = time.perf_counter(), time.process_time()
     detector.fit(train)
     row = {"fit": time.perf_counter() - wall, "fit_cpu": time.process_time() - cpu}
@@ -149,7 +152,7 @@ def one_pass(detector: Any, image: NDArray[np.uint8]) -> tuple[float, NDArray[np
     return float(detector.decision_function([image])[0]), np.asarray(detector.predict_anomaly_map([image]))[0]
 
 
-def new_detector(model: str) -> Any:
+def new_detector(model: str, **options: str) -> Any:
     if model == IMAGENET:
         sys.path.insert(0, str(Path(os.environ["PYIMGANO_INDUSTRIAL_SHARED"]) / "tools"))
         from patch_memory import PatchMemory
@@ -158,7 +161,7 @@ def new_detector(model: str) -> Any:
     from pyimgano.models import create_model
 
     if model in OURS:
-        return create_model("vision_industrial_filter_bank", configuration=model)
+        return create_model("vision_industrial_filter_bank", configuration=model, **options)
     return create_model(model)
 
 
@@ -275,19 +278,19 @@ def tables(rows: Sequence[Row]) -> str:
 
 
 def speed_table(found: dict[tuple[str, str], Row], sets: Sequence[str]) -> str:
-    rows = [model for model in OURS if "fit" in found.get(("speed", model), {})]
+    rows = [(model, mode) for model in OURS for mode in MODES if "fit" in found.get((f"speed, {mode}", model), {})]
     if not rows:
         return ""
     heads = [f"{name}: image AUROC, AU-PRO" for name in sets]
-    head = ("configuration", "fit, seconds", "images a second", "CPU seconds an image", "peak MiB", *heads)
-    lines = [f"| {' | '.join(head)} |", f"| --- {'| ---: ' * (len(head) - 1)}|"]
-    for model in rows:
-        row = found["speed", model]
+    head = ("configuration", "mode", "fit, seconds", "images a second", "CPU seconds an image", "peak MiB", *heads)
+    lines = [f"| {' | '.join(head)} |", f"| --- | --- {'| ---: ' * (len(head) - 2)}|"]
+    for model, mode in rows:
+        row = found[f"speed, {mode}", model]
         cells = [f"{row['fit']:.1f}", f"{row['rate']:.1f}", f"{row['cpu']:.3f}", f"{row['mib']:.0f}"]
         for name in sets:
             one = found.get((name, model), {})
-            cells.append(f"{one['auroc']:.3f}, {one['aupro']:.3f}" if "auroc" in one else "-")
-        lines.append(f"| `{model}` | {' | '.join(cells)} |")
+            cells.append(f"{one['auroc']:.3f}, {one['aupro']:.3f}" if one.get("mode") == mode else "-")
+        lines.append(f"| `{model}` | {mode} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -16,7 +17,7 @@ from pyimgano_industrial.core.errors import ImageError, IndustrialWarning
 from pyimgano_industrial.models.filter_bank import FilterBank, FilterBankError
 from pyimgano_industrial.models.filter_bank.descriptors import CHANNELS, describe, grid_shape
 from pyimgano_industrial.models.filter_bank.memory import Whitening, coreset, nearest_distance
-from pyimgano_industrial.models.filter_bank.place import Places, Sums
+from pyimgano_industrial.models.filter_bank.place import Places, explained
 from pyimgano_industrial.models.filter_bank.scores import Normal, tails
 from pyimgano_industrial.models.filter_bank.usual import Usual
 from pyimgano_industrial.testing import ModelContract
@@ -72,15 +73,9 @@ def test_a_surface_without_places_is_compared_as_texture() -> None:
 
 def test_the_explained_share_is_that_of_an_analysis_of_variance() -> None:
     rng = np.random.default_rng(3)
-    place = rng.normal(0, 2, (30, 40, 1))
-    sums = Sums.empty((30, 40, 1))
-    for _ in range(50):
-        sums.add((place + rng.normal(0, 1, place.shape)).astype(np.float32))
-    assert sums.explained(np.ones((30, 40), bool)) == pytest.approx(4 / 5, abs=0.03)
-    noise = Sums.empty((30, 40, 1))
-    for _ in range(5):
-        noise.add(rng.normal(0, 1, place.shape).astype(np.float32))
-    assert noise.explained(np.ones((30, 40), bool)) == pytest.approx(0, abs=0.05)
+    place = rng.normal(0, 2, (1200, 1))
+    assert explained([place + rng.normal(0, 1, place.shape) for _ in range(50)]) == pytest.approx(4 / 5, abs=0.03)
+    assert explained([rng.normal(0, 1, place.shape) for _ in range(5)]) == pytest.approx(0, abs=0.05)
 
 
 def test_only_the_aligned_mode_sees_a_normal_patch_in_the_wrong_place() -> None:
@@ -161,25 +156,35 @@ def test_samples_that_are_no_image_are_refused(fitted: FilterBank) -> None:
 def test_a_quiet_place_has_a_smaller_unit_than_one_where_good_parts_differ() -> None:
     rng = np.random.default_rng(12)
     images = aligned(40, seed=1)
-    for image in images:  # the left third is never alike
+    for image in images[::4]:  # a quarter of them has something else in the left third
         image[:, :50] = np.clip(image[:, :50] + rng.normal(0, 60, (12, 5, 3)).repeat(10, 0).repeat(10, 1), 0, 255)
     (level,) = FilterBank(mode="aligned").fit(images)._levels
-    assert level.usual.shape == (*level.places.mean.shape[:2], 2)
-    left, right = level.usual[:, :16].mean(axis=(0, 1)), level.usual[:, 32:].mean(axis=(0, 1))
-    assert (left > 1.2 * right).any()
-    assert (left > right).all()
+    assert level.usual.shape == level.normal.mean.shape[:2]
+    assert level.usual[:, :16].mean() > 1.2 * level.usual[:, 32:].mean()
 
 
-def test_units_are_means_of_the_cells_inside() -> None:
+def test_units_make_a_usual_patch_one_and_count_the_cells_inside() -> None:
     near, far = (np.full((9, 9), value, np.float32) for value in (1, 3))
     inside = np.ones((9, 9), bool)
-    texture = Usual.of((near, None), inside, shape=(9, 9)) + Usual.of((far, None), inside, shape=(9, 9))
-    assert texture.units().tolist() == [[[2]]]
-    assert texture.without(Usual.of((far, None), inside, shape=(9, 9))).units().tolist() == [[[1]]]
+    usual = Usual.of(near, inside, shape=(9, 9)) + Usual.of(far, inside, shape=(9, 9))
+    assert usual.units(of_places=False).tolist() == [[2]]
+    assert usual.without(Usual.of(far, inside, shape=(9, 9))).units(of_places=False).tolist() == [[1]]
+    np.testing.assert_allclose(usual.units(of_places=True), 2, rtol=1e-5)
     inside[:, 4:] = False
-    strange = np.where(inside, near, np.float32(100))
-    units = Usual.of((strange, 2 * strange), inside, shape=(9, 9)).units()
-    np.testing.assert_allclose(units, np.broadcast_to(np.float32([1, 2]), (9, 9, 2)), rtol=1e-5)
+    strange = [np.where(inside, one, np.float32(100) * one) for one in (near, far)]
+    usual = Usual.of(strange[0], inside, shape=(9, 9)) + Usual.of(strange[1], inside, shape=(9, 9))
+    np.testing.assert_allclose(usual.units(of_places=True)[:, :3], 2, rtol=1e-5)
+
+
+def test_units_of_places_go_with_the_spread_there() -> None:
+    rng = np.random.default_rng(13)
+    spread = np.where(np.arange(40) < 20, 0.1, 0.4)[None].repeat(30, 0)
+    inside = np.ones((30, 40), bool)
+    seen = [(2 + rng.normal(0, 1, spread.shape) * spread).astype(np.float32) for _ in range(200)]
+    each = [Usual.of(one, inside, shape=(30, 40)) for one in seen]
+    units = sum(each[1:], each[0]).units(of_places=True)
+    assert np.mean([one / units for one in seen]) == pytest.approx(1, abs=0.01)
+    assert units[:, 22:].mean() / units[:, :18].mean() == pytest.approx(0.4 / 0.1, rel=0.35)  # part is that of all
 
 
 def test_what_lies_outside_the_region_does_not_count() -> None:
@@ -202,11 +207,25 @@ def test_a_seed_gives_one_detector_and_another_seed_another() -> None:
 
 @pytest.mark.filterwarnings("ignore:4 scores of normal images:pyimgano_industrial.core.errors.IndustrialWarning")
 def test_the_accurate_configuration_averages_three_levels() -> None:
-    detector = FilterBank(configuration="accurate").fit(aligned(4, seed=1))
+    detector = FilterBank(configuration="accurate", mode="texture").fit(aligned(4, seed=1))
+    assert [level.side for level in detector._levels] == [128, 256, 512]
     good, bad = detector.decision_function([(image := aligned(1, seed=2)[0]), dented(image)])
     assert bad > detector.threshold_
     assert bad > good
     assert detector.get_anomaly_map(dented(image))[20:40, 100:120].max() > 1.5
+
+
+@pytest.mark.filterwarnings("ignore:4 scores of normal images:pyimgano_industrial.core.errors.IndustrialWarning")
+def test_aligned_images_are_worked_at_their_own_size_within_limits() -> None:
+    sizes = [(8, 8), (300, 400), (600, 800)]
+    fits = [FilterBank(mode="aligned").fit([cv2.resize(one, size) for one in aligned(4, seed=1)]) for size in sizes]
+    assert [fit._levels[0].side for fit in fits] == [256, 346, 512]
+
+
+def test_a_place_keeps_no_more_examples_than_configured() -> None:
+    detector = FilterBank(mode="aligned").fit([image[::4, ::4] for image in aligned(104, seed=1)])
+    assert detector._levels[0].normal.examples.shape[3] == 100
+    assert len(detector.decision_scores_) == 104
 
 
 # In tiles.
@@ -265,11 +284,29 @@ def test_whitened_patches_have_unit_variance_in_every_direction() -> None:
 def test_a_place_is_measured_by_its_own_spread() -> None:
     rng = np.random.default_rng(10)
     spread = np.where(np.arange(40) < 20, 1.0, 10.0)[None, :, None]
-    sums = Sums.empty((30, 40, 4))
-    for _ in range(60):
-        sums.add((rng.normal(0, 1, (30, 40, 4)) * spread).astype(np.float32))
-    deviation = Places.of(sums).deviation(np.full((30, 40, 4), 5, np.float32))
-    assert deviation[:, :18].mean() > deviation[:, 22:].mean()
+    places = Places.of([(rng.normal(0, 1, (30, 40, 4)) * spread).astype(np.float32) for _ in range(60)])
+    deviation = places.deviation(np.full((30, 40, 4), 40, np.float32))
+    assert deviation[:, :18].mean() > 2 * deviation[:, 22:].mean()
+
+
+def test_the_deviation_is_that_from_the_nearest_good_patch_of_the_place() -> None:
+    rng = np.random.default_rng(11)
+    grids = [rng.normal(0, 1, (9, 10, 5)).astype(np.float32) for _ in range(7)]
+    places, probe = Places.of(grids), rng.normal(0, 1, (9, 10, 5)).astype(np.float32)
+    apart = np.stack([((probe - grid) / places.spread) ** 2 for grid in grids]).mean(axis=3)
+    np.testing.assert_allclose(places.deviation(probe), np.sqrt(apart.min(axis=0)), rtol=2e-3, atol=2e-3)
+    some = replace(places, used=np.arange(7) < 3)
+    np.testing.assert_allclose(some.deviation(probe), np.sqrt(apart[:3].min(axis=0)), rtol=2e-3, atol=2e-3)
+
+
+def test_a_kind_of_good_part_that_was_seen_is_good() -> None:
+    oiled = [dented(image) if number % 4 == 0 else image for number, image in enumerate(aligned(32, seed=1))]
+    detector = FilterBank(mode="aligned").fit(oiled)
+    plain, seen, elsewhere = detector.decision_function(
+        [(image := aligned(1, seed=2)[0]), dented(image), dented(image, y=90, x=40)]
+    )
+    assert seen < detector.threshold_ < elsewhere
+    assert plain < detector.threshold_
 
 
 def test_tails_are_means_of_the_largest_cells() -> None:
@@ -318,7 +355,7 @@ def test_files_that_save_did_not_write_are_refused(fitted: FilterBank, tmp_path:
     fitted.save(tmp_path / "line")
     told = json.loads((tmp_path / "line.json").read_text(encoding="utf-8"))
     (tmp_path / "line.json").write_text(json.dumps({**told, "format": "another"}), encoding="utf-8")
-    with pytest.raises(FilterBankError, match=r"the format of .* must be 'pyimgano-industrial filter bank 1'"):
+    with pytest.raises(FilterBankError, match=r"the format of .* must be 'pyimgano-industrial filter bank 2'"):
         FilterBank.load(tmp_path / "line")
     (tmp_path / "line.json").write_text(json.dumps(told), encoding="utf-8")
     with (tmp_path / "line.npz").open("wb") as file:

@@ -1,7 +1,8 @@
-"""The default detector: dense descriptors against a memory of good patches, and against what is normal at a place."""
+"""The default detector: dense descriptors against a memory of good patches, of all places or of each."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -16,8 +17,8 @@ from pyimgano_industrial.core.errors import IndustrialError
 from pyimgano_industrial.core.images import read_rgb, to_uint8
 from pyimgano_industrial.core.regions import Region, Roi
 from pyimgano_industrial.core.tolerance import promised_threshold
-from pyimgano_industrial.models.filter_bank.level import Inside, Level, LevelFit, kept, total
-from pyimgano_industrial.models.filter_bank.scores import Normal, tails
+from pyimgano_industrial.models.filter_bank.level import Inside, Level, LevelFit, explained_by_place, kept
+from pyimgano_industrial.models.filter_bank.scores import ALIGNED_SHARES, SHARES, Normal, tails
 from pyimgano_industrial.models.filter_bank.usual import Usual
 
 Image = NDArray[Any] | str | Path
@@ -26,20 +27,25 @@ Configuration = Literal["fast", "accurate"]
 Floats = NDArray[np.float32]
 
 ALIGNED_FROM = 0.5  # share of the descriptors' variance that the place must explain
-_WHITENED_ON = 24  # images
+_WHITENED_ON = 24  # images, by which also the mode is chosen
+_ALIGNED_SIDES = (256, 512)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """sides: the working sizes in pixels whose maps are averaged; bank: patches that each memory keeps."""
+    """texture: the working sizes in pixels whose maps are averaged; bank: patches that each memory keeps.
 
-    sides: tuple[int, ...]
+    examples: good images of which each place keeps its patch, in the aligned mode.
+    """
+
+    texture: tuple[int, ...]
     bank: int
+    examples: int
 
 
 CONFIGURATIONS: dict[Configuration, Settings] = {
-    "fast": Settings(sides=(256,), bank=2000),
-    "accurate": Settings(sides=(128, 256, 512), bank=3000),
+    "fast": Settings(texture=(256,), bank=2000, examples=100),
+    "accurate": Settings(texture=(128, 256, 512), bank=3000, examples=300),
 }
 
 
@@ -50,10 +56,11 @@ class FilterBankError(IndustrialError, ValueError):
 class FilterBank:
     """Compares what an image looks like around each of its cells with good images; needs no weights and no torch.
 
-    configuration: "fast" works at 256 x 256 pixels, "accurate" at 128, 256 and 512, whose maps are averaged; both keep
-                   the image's aspect ratio
-    mode:          "texture": the distance of a patch to the nearest good one from any place. "aligned": the geometric
-                   mean of that and of the deviation from what is normal at its place, for parts that always lie alike.
+    configuration: "fast" works at 256 x 256 pixels, "accurate" at 128, 256 and 512, whose maps are averaged. Aligned,
+                   both work at 512, or at the image's own size where that is less, but not below 256; "fast" keeps the
+                   patches of 100 good images, "accurate" of 300. The aspect ratio is the image's own
+    mode:          "texture": the distance of a patch to the nearest good one from any place. "aligned": to the nearest
+                   good one of its place, for parts that always lie alike.
                    "auto": aligned where the place explains at least half of the variance of the descriptors of the
                    good images, else texture; `mode_` says which, `explained_` how much
     contamination: share of normal images that may lie above `threshold_`
@@ -64,9 +71,10 @@ class FilterBank:
 
     Images are (H, W), (H, W, 1) or (H, W, 3), uint8 RGB, uint16 or float in 0..1, or paths; of any sizes of at least 8
     pixels a side. A map is 1 where a patch is as far from the good ones as good patches are on average; in the aligned
-    mode, as good patches at that place are. The score of an image is how far its largest 0.1 %, 1 %, 10 % and 100 % of
-    cells lie above those of normal images, in standard deviations, on average: a small strong defect raises the first
-    of them, a faint wide one the last.
+    mode the unit at a place goes with the standard deviation of good ones there. The score of an image is how far its
+    largest 0.1 %, 1 %, 10 % and 100 % of cells lie above those of normal images, in standard deviations, on average: a
+    small strong defect raises the first of them, a faint wide one the last. In the aligned mode it is how far the
+    largest 0.01 % do.
     Raises FilterBankError, a ValueError.
     """
 
@@ -110,9 +118,17 @@ class FilterBank:
         order = np.random.default_rng(self.seed).permutation(len(images))
         folds = np.empty(len(images), int)
         folds[order] = np.arange(len(images)) % min(self.folds, len(images))
-        fits = [LevelFit(side, bank=settings.bank, seed=self.seed, images=len(images)) for side in settings.sides]
         some = [self._read(images[index]) for index in sorted(order[:_WHITENED_ON].tolist())]
         samples = [(image, self._inside(image)) for image in some]
+        self.explained_ = float(np.mean([explained_by_place(samples, side=side) for side in settings.texture]))
+        if self.mode == "auto":
+            self.mode_ = "aligned" if self.explained_ >= ALIGNED_FROM else "texture"
+        else:
+            self.mode_ = self.mode
+        aligned = self.mode_ == "aligned"
+        sides = (_aligned_side(some[0]),) if aligned else settings.texture
+        sizes = {"bank": settings.bank, "examples": settings.examples, "images": len(images)}
+        fits = [LevelFit(side, aligned=aligned, seed=self.seed, **sizes) for side in sides]
         for fit in fits:
             fit.whiten(samples)
         insides = []
@@ -122,7 +138,7 @@ class FilterBank:
                 fit.add(image, insides[-1], fold=fold)
         self._levels, anomalies = self._learn(fits, insides)
         self._normal, scores = Normal.of(
-            np.array([tails(one[kept(inside, one.shape)]) for one, inside in zip(anomalies, insides, strict=True)])
+            np.array([self._tails(one, inside) for one, inside in zip(anomalies, insides, strict=True)])
         )
         self.decision_scores_ = scores
         self.threshold_ = promised_threshold(scores, rate=self.contamination)
@@ -132,33 +148,23 @@ class FilterBank:
         self, fits: Sequence[LevelFit], insides: Sequence[Inside | None]
     ) -> tuple[tuple[Level, ...], list[Floats]]:
         """Return the levels, and the out-of-fold anomalies (rows, columns) of the images."""
-        sums = [fit.sums() for fit in fits]
-        shares = [
-            total(of_folds.values()).explained(kept(insides[0], fit.shape))
-            for fit, of_folds in zip(fits, sums, strict=True)
-        ]
-        self.explained_ = float(np.mean(shares))
-        if self.mode == "auto":
-            self.mode_ = "aligned" if self.explained_ >= ALIGNED_FROM else "texture"
-        else:
-            self.mode_ = self.mode
         levels, found = [], []
-        for fit, of_folds in zip(fits, sums, strict=True):
-            level, without = fit.make(of_folds if self.mode_ == "aligned" else None)
+        for fit in fits:
+            level, without = fit.make()
             distances = [
-                without.get(fold, level).distances(grid.astype(np.float32))
+                without.get(fold, level).distance(grid.astype(np.float32))
                 for grid, fold in zip(fit.grids, fit.folds, strict=True)
             ]
             fit.grids.clear()
             each = [
-                Usual.of(one, kept(inside, one[0].shape), shape=fit.shape)
+                Usual.of(one, kept(inside, one.shape), shape=fit.shape)
                 for one, inside in zip(distances, insides, strict=True)
             ]
             usual = reduce(add, each)
-            levels.append(replace(level, usual=usual.units()))
+            levels.append(replace(level, usual=usual.units(of_places=fit.aligned)))
             found.append(
                 [
-                    replace(level, usual=usual.without(own).units()).anomaly(*one)
+                    replace(level, usual=usual.without(own).units(of_places=fit.aligned)).anomaly(one)
                     for one, own in zip(distances, each, strict=True)
                 ]
             )
@@ -195,13 +201,17 @@ class FilterBank:
             raise FilterBankError("a filter bank must be fitted before it scores; call fit with normal images")
         for image in map(self._read, x):
             inside = self._inside(image)
-            anomaly = _averaged([level.anomaly(*level.distances(level.grid(image))) for level in self._levels])
-            score = self._normal.score(tails(anomaly[kept(inside, anomaly.shape)]))
+            anomaly = _averaged([level.anomaly(level.distance(level.grid(image))) for level in self._levels])
+            score = self._normal.score(self._tails(anomaly, inside))
             if want_map:
                 anomaly = cv2.resize(anomaly, (image.shape[1], image.shape[0]), interpolation=cv2.INTER_LINEAR)
                 if inside is not None:
                     anomaly = np.where(inside, anomaly, np.float32(0))
             yield score, anomaly
+
+    def _tails(self, anomaly: Floats, inside: Inside | None) -> NDArray[np.float64]:
+        shares = ALIGNED_SHARES if self.mode_ == "aligned" else SHARES
+        return tails(anomaly[kept(inside, anomaly.shape)], shares=shares)
 
     # Files: two of them, and nothing in them is run.
 
@@ -239,6 +249,12 @@ class FilterBank:
         if not inside.any():
             raise FilterBankError("a region of interest must hold a pixel; it holds none: state another")
         return inside
+
+
+def _aligned_side(image: NDArray[np.uint8]) -> int:
+    """Return the working size of aligned images: the image's own, between the least and the largest."""
+    own = round(math.sqrt(image.shape[0] * image.shape[1]))
+    return min(max(own, _ALIGNED_SIDES[0]), _ALIGNED_SIDES[1])
 
 
 def _averaged(maps: Sequence[Floats]) -> Floats:

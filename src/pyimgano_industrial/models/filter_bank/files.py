@@ -15,8 +15,9 @@ from pyimgano_industrial.models.filter_bank.memory import Whitening
 from pyimgano_industrial.models.filter_bank.place import Places
 from pyimgano_industrial.models.filter_bank.scores import Normal
 
-_FORMAT = "pyimgano-industrial filter bank 1"
+_FORMAT = "pyimgano-industrial filter bank 2"
 _OPTIONS = ("configuration", "mode", "contamination", "folds", "seed")
+_PLACES = ("mean", "spread", "examples")
 _FITTED = ("mode_", "explained_", "threshold_")
 
 
@@ -35,11 +36,13 @@ def save(detector: FilterBank, path: Path) -> None:
         arrays |= {
             f"{number}.centre": level.whitening.centre,
             f"{number}.projection": level.whitening.projection,
-            f"{number}.bank": level.bank,
             f"{number}.usual": level.usual,
         }
-        if level.places is not None:
-            arrays |= {f"{number}.mean": level.places.mean, f"{number}.variance": level.places.variance}
+        if isinstance(level.normal, Places):
+            arrays |= {f"{number}.{name}": getattr(level.normal, name) for name in _PLACES}
+            arrays[f"{number}.examples"] = level.normal.examples.astype(np.float16)
+        else:
+            arrays[f"{number}.bank"] = level.normal
     told = {
         "format": _FORMAT,
         "options": {name: getattr(detector, name) for name in _OPTIONS},
@@ -82,17 +85,14 @@ def _restored(told: dict[str, Any], arrays: dict[str, Any]) -> FilterBank:
         setattr(detector, name, told["fitted"][name])
     detector.decision_scores_ = arrays["scores"]
     detector._normal = Normal(arrays["normal.mean"], arrays["normal.spread"])
-    detector._levels = tuple(
-        Level(
-            one["side"],
-            Whitening(arrays[f"{number}.centre"], arrays[f"{number}.projection"]),
-            arrays[f"{number}.bank"],
-            Places(arrays[f"{number}.mean"], arrays[f"{number}.variance"]) if f"{number}.mean" in arrays else None,
-            arrays[f"{number}.usual"],
-        )
-        for number, one in enumerate(told["levels"])
-    )
+    detector._levels = tuple(_level(number, one["side"], arrays) for number, one in enumerate(told["levels"]))
     return detector
+
+
+def _level(number: int, side: int, arrays: dict[str, Any]) -> Level:
+    own = {name.removeprefix(f"{number}."): array for name, array in arrays.items() if name.startswith(f"{number}.")}
+    normal = own["bank"] if "bank" in own else Places(*(own[name].astype(np.float32) for name in _PLACES))
+    return Level(side, Whitening(own["centre"], own["projection"]), normal, own["usual"])
 
 
 def _paths(path: Path) -> tuple[Path, Path]:

@@ -1,4 +1,4 @@
-"""What is usual: how far good patches that were not fitted lie from the memory, and from what is normal at a place."""
+"""What is usual: how far good patches that were not fitted lie from the good ones that were."""
 
 from __future__ import annotations
 
@@ -8,50 +8,54 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano_industrial.models.filter_bank.descriptors import resampled
-from pyimgano_industrial.models.filter_bank.place import AROUND, SHARED
+from pyimgano_industrial.models.filter_bank.place import AROUND
 
 Floats = NDArray[np.float32]
-Distances = tuple[Floats, Floats | None]
 
+_SHARED = 0.1  # of the variance that all places have in common goes into each
+_LEAST_SPREAD = 0.02  # of the mean distance: few images that happen to agree must not make every other one stand out
 _LEAST = 1e-6
 
 
 @dataclass
 class Usual:
-    """Sums over normal images of their patches' distances (rows, columns, 1 or 2), and how many patches there are."""
+    """Sums over normal images of their patches' distances and squares (rows, columns), and the patches' number."""
 
     total: Floats
+    squares: Floats
     count: Floats
 
     @classmethod
-    def of(cls, distances: Distances, inside: NDArray[np.bool_], *, shape: tuple[int, int]) -> Usual:
-        """Take in one image: its distances to the memory and deviations from the place, and its cells that count."""
-        weight = resampled(inside.astype(np.float32), shape)[..., None]
-        known = [resampled(one, shape) for one in distances if one is not None]
-        return cls(np.stack(known, axis=2) * weight, weight)
+    def of(cls, distance: Floats, inside: NDArray[np.bool_], *, shape: tuple[int, int]) -> Usual:
+        """Take in one image: its distances (rows, columns), and its cells that count."""
+        weight, known = resampled(inside.astype(np.float32), shape), resampled(distance, shape)
+        return cls(known * weight, known * known * weight, weight)
 
     def __add__(self, other: Usual) -> Usual:
-        return Usual(self.total + other.total, self.count + other.count)
+        return Usual(self.total + other.total, self.squares + other.squares, self.count + other.count)
 
     def without(self, other: Usual) -> Usual:
-        return Usual(self.total - other.total, self.count - other.count)
+        return Usual(self.total - other.total, self.squares - other.squares, self.count - other.count)
 
-    def units(self) -> Floats:
-        """Return the mean distances: (1, 1, 1) to the memory alone, (rows, columns, 2) where there are places too.
+    def units(self, *, of_places: bool) -> Floats:
+        """Return what a distance is divided by, (1, 1) or (rows, columns): a usual patch then has 1 on average.
 
-        With places, each has units of its own: where good parts differ (dirt, a moving seal) they are larger than at a
-        quiet place, whose small defect must not drown. Part of each mean is that of all places, since few images do not
-        show a place's own.
+        With places, it goes with the standard deviation at each: where good parts differ now and then (dirt, a moving
+        seal) it is larger than at a quiet place, whose small defect must not drown. Part of each variance is that of
+        all places, since few images do not show a place's own.
         """
         import cv2
 
-        everywhere: Floats = self.total.sum(axis=(0, 1), keepdims=True) / max(_LEAST, float(self.count.sum()))
-        if self.total.shape[2] == 1:
-            return np.maximum(everywhere, np.float32(_LEAST), dtype=np.float32)
-        total, count = (
-            cv2.blur(one, (AROUND, AROUND), borderType=cv2.BORDER_REFLECT).reshape(one.shape)
-            for one in (self.total, self.count)
-        )
-        here = np.where(count > _LEAST, total / np.maximum(count, np.float32(_LEAST)), everywhere)
-        units = (1 - SHARED) * here + SHARED * everywhere
-        return np.maximum(units, np.float32(_LEAST), dtype=np.float32)
+        number = max(_LEAST, float(self.count.sum()))
+        mean = max(_LEAST, float(self.total.sum()) / number)
+        if not of_places:
+            return np.full((1, 1), mean, np.float32)
+        counted = np.maximum(self.count, np.float32(_LEAST))
+        own = np.maximum(self.squares / counted - (self.total / counted) ** 2, 0) * self.count
+        shared = float(own.sum()) / number
+        total, count = (cv2.blur(one, (AROUND, AROUND), borderType=cv2.BORDER_REFLECT) for one in (own, self.count))
+        here = np.where(count > _LEAST, total / np.maximum(count, np.float32(_LEAST)), np.float32(shared))
+        spread = np.sqrt((1 - _SHARED) * here + _SHARED * shared + (_LEAST_SPREAD * mean) ** 2)
+        scale = float((self.total / spread).sum()) / number
+        units: Floats = (spread * max(_LEAST, scale)).astype(np.float32)
+        return units
