@@ -232,6 +232,9 @@ def test_a_place_keeps_no_more_examples_than_configured() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.* scores of normal images:pyimgano_industrial.core.errors.IndustrialWarning")
+@pytest.mark.filterwarnings(
+    "ignore:tiles on the border of the region:pyimgano_industrial.core.errors.IndustrialWarning"
+)
 @pytest.mark.parametrize("fit_mode", ["tiles", "position"])
 def test_a_tiled_filter_bank_finds_a_dent_and_knows_its_region(fit_mode: str) -> None:
     options = {"tile_size": 64, "stride": 48, "map_reduce": "hann", "fit_mode": fit_mode, "calibration": "holdout"}
