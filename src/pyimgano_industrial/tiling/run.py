@@ -59,7 +59,10 @@ def run_tiles(cutter: Cutter, detectors: Detectors, one: Pass, *, batch_size: in
 def _detect(
     detectors: Detectors, one: Pass, run: Sequence[Cut], at: Sequence[Place], size: tuple[int, int]
 ) -> tuple[Scores | None, Maps | None]:
-    """Return the scores and maps of a batch; also maps of tiles that count in part: scores may come from them."""
+    """Return the scores and, where there is an accumulator, the maps of a batch.
+
+    Scores of tiles that count in part may come from maps; then the detector makes them in any case.
+    """
     want_maps = one.accumulator is not None
     scores: list[Scores] = []
     maps: Maps = []
@@ -80,7 +83,7 @@ def _detect(
             own_scores = counted_scores(calls, cuts, own_scores, own_maps, size, image=one.source.name)
         scores += [] if own_scores is None else [own_scores]
         maps += own_maps or []
-    return np.concatenate(scores) if scores else None, maps or None
+    return np.concatenate(scores) if scores else None, (maps or None) if want_maps else None
 
 
 def _completed(counts: NDArray[np.bool_] | None, size: tuple[int, int]) -> NDArray[np.bool_] | None:
