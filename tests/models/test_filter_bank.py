@@ -198,6 +198,21 @@ def test_what_lies_outside_the_region_does_not_count() -> None:
     assert not detector.get_anomaly_map(outside)[:, 80:].any()
 
 
+def test_only_the_pixels_that_are_given_count(fitted: FilterBank) -> None:
+    good = aligned(1, seed=6)[0]
+    inside = np.zeros(good.shape[:2], bool)
+    inside[:, :90] = True
+    images = [good, dented(good, x=140), dented(good, x=40)]
+    (plain, same, higher), maps = fitted.score_and_map(images, inside=[inside] * 3)
+    assert same == pytest.approx(plain)
+    assert higher > plain
+    assert not any(one[:, 90:].any() for one in maps)
+    (whole,), _ = fitted.score_and_map(images[1:2], inside=[None])
+    assert whole == fitted.decision_function(images[1:2])[0]
+    with pytest.raises(ValueError, match="shorter"):
+        fitted.score_and_map(images, inside=[inside])
+
+
 def test_a_seed_gives_one_detector_and_another_seed_another() -> None:
     images, probe = surface(24, seed=1), surface(3, seed=2)
     first, again, other = (FilterBank(seed=seed).fit(images).decision_function(probe) for seed in (0, 0, 1))
@@ -232,9 +247,6 @@ def test_a_place_keeps_no_more_examples_than_configured() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.* scores of normal images:pyimgano_industrial.core.errors.IndustrialWarning")
-@pytest.mark.filterwarnings(
-    "ignore:tiles on the border of the region:pyimgano_industrial.core.errors.IndustrialWarning"
-)
 @pytest.mark.parametrize("fit_mode", ["tiles", "position"])
 def test_a_tiled_filter_bank_finds_a_dent_and_knows_its_region(fit_mode: str) -> None:
     options = {"tile_size": 64, "stride": 48, "map_reduce": "hann", "fit_mode": fit_mode, "calibration": "holdout"}
@@ -250,6 +262,16 @@ def test_a_tiled_filter_bank_finds_a_dent_and_knows_its_region(fit_mode: str) ->
     y, x = np.unravel_index(found.argmax(), found.shape)
     assert abs(y - 30) <= 8
     assert abs(x - 40) <= 8
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("ignore:.* scores of normal images:pyimgano_industrial.core.errors.IndustrialWarning")
+def test_padding_has_no_cells_that_count() -> None:
+    images = [image[:, :100] for image in aligned(31, seed=1)]
+    padding = {"pad_mode": "constant", "pad_value": 255, "calibration": "none"}
+    tiled = TiledDetector(detector=FilterBank(mode="texture"), tile_size=128, **padding)
+    scores = tiled.fit(images[:30]).decision_function([images[30], dented(images[30], x=40)])
+    assert scores[1] > 2 * abs(scores[0])  # 255 beside the image would drown the dent
 
 
 # Its parts, against slow references.

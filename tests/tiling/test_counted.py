@@ -133,6 +133,21 @@ def test_nothing_outside_the_region_changes_a_score(detector: Scored) -> None:
     np.testing.assert_allclose(scores[1], scores[0], rtol=2e-2 if detector.reduce is not np.mean else 1e-6)
 
 
+@pytest.mark.parametrize("batch_size", [1, 5])
+def test_position_by_position_a_region_counts_for_tiles_on_its_border(batch_size: int) -> None:
+    class Fitted(Mapped):
+        def fit(self, images: list[np.ndarray]) -> None:
+            self.level = images[0][..., 0].mean()
+
+    options: dict[str, Any] = {"fit_mode": "position", "calibration": "none", "stride": 16, "batch_size": batch_size}
+    image, other = picture(50, 60), picture(50, 60)
+    other[:5], other[30:], other[:, :5], other[:, 40:] = 0, 1, 2, 3
+    detector = tiled(Fitted(np.max), roi=(5, 5, 40, 30), **options)
+    scores = detector.fit([image]).decision_function([image, other])
+    assert scores[0] == scores[1]
+    assert detector.score_and_map([image])[0][0] == scores[0]
+
+
 def test_a_score_unlike_its_map_warns_that_the_border_of_a_region_counts_whole() -> None:
     detector = Mapped(lambda red: 2 * red.max() + 3)
     with pytest.warns(IndustrialWarning, match="on the border of the region of interest were scored whole"):

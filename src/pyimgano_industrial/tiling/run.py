@@ -49,8 +49,7 @@ def run_tiles(cutter: Cutter, detectors: Detectors, one: Pass, *, batch_size: in
             scores, maps = _detect(detectors, one, run, at, grid.tile_size)
             places += at
             values += [] if scores is None else [scores]
-            if maps is not None or not run:
-                merger.merge([_Kept(cut) for cut in batch], maps or [])
+            merger.merge([_Kept(cut) for cut in batch], maps)
             one.advance(len(batch))
             del batch, run, scores, maps  # else they would be alive while the next ones are cut and run
     return TileScores(np.concatenate(values) if values else np.empty(0, np.float32), places)
@@ -58,11 +57,8 @@ def run_tiles(cutter: Cutter, detectors: Detectors, one: Pass, *, batch_size: in
 
 def _detect(
     detectors: Detectors, one: Pass, run: Sequence[Cut], at: Sequence[Place], size: tuple[int, int]
-) -> tuple[Scores | None, Maps | None]:
-    """Return the scores and, where there is an accumulator, the maps of a batch.
-
-    Scores of tiles that count in part may come from maps; then the detector makes them in any case.
-    """
+) -> tuple[Scores | None, Maps]:
+    """Return the scores and maps of a batch, where they are wanted; scores of tiles that count in part need maps."""
     want_maps = one.accumulator is not None
     scores: list[Scores] = []
     maps: Maps = []
@@ -82,8 +78,8 @@ def _detect(
         if partly and inside is None and own_scores is not None and own_maps is not None:
             own_scores = counted_scores(calls, cuts, own_scores, own_maps, size, image=one.source.name)
         scores += [] if own_scores is None else [own_scores]
-        maps += own_maps or []
-    return np.concatenate(scores) if scores else None, (maps or None) if want_maps else None
+        maps += own_maps if want_maps and own_maps is not None else []
+    return np.concatenate(scores) if scores else None, maps
 
 
 def _completed(counts: NDArray[np.bool_] | None, size: tuple[int, int]) -> NDArray[np.bool_] | None:
@@ -116,7 +112,9 @@ class _Merger:
         self._waiting: Future[None] | None = None
 
     def merge(self, batch: Sequence[_Kept], maps: Maps) -> None:
-        """Merge the maps of a batch's tiles that were run."""
+        """Merge the maps of a batch's tiles that were run, where maps are wanted."""
+        if self._one.accumulator is None:
+            return
         if self._waiting is not None:
             self._waiting.result()
             self._waiting = None
@@ -139,9 +137,8 @@ class _Merger:
 
     def _settle(self, batch: Sequence[_Kept], maps: Maps) -> None:
         run = [kept.tile for kept in batch if kept.run]
-        settled = iter(settle_maps(maps, run, self._size, image=self._one.source.name) if maps else [])
-        if self._one.accumulator is None:
-            return
+        settled = iter(settle_maps(maps, run, self._size, image=self._one.source.name))
+        assert self._one.accumulator is not None
         for kept in batch:
             if kept.run:
                 self._one.accumulator.add(kept.tile, next(settled))

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
+from itertools import repeat
 from operator import add
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -180,9 +181,15 @@ class FilterBank:
         """Return 1 for images whose score exceeds `threshold_`, else 0, (N,)."""
         return (self.decision_function(x) > self.threshold_).astype(np.int64)
 
-    def score_and_map(self, x: Iterable[Image]) -> tuple[Floats, list[Floats]]:
-        """Return scores (N,) and maps [(H, W) float32], each image passing once."""
-        found = list(self._passes(x))
+    def score_and_map(
+        self, x: Iterable[Image], inside: Iterable[Inside | None] | None = None
+    ) -> tuple[Floats, list[Floats]]:
+        """Return scores (N,) and maps [(H, W) float32], each image passing once.
+
+        inside: the pixels of each image that count, (H, W) bool with at least one, None for all; as a tiled detector
+        gives them for padding and at the border of a region. It narrows `roi`.
+        """
+        found = list(self._passes(x, insides=inside))
         return np.array([score for score, _ in found], np.float32), [one for _, one in found]
 
     def predict_anomaly_map(self, x: Iterable[Image]) -> Floats | list[Floats]:
@@ -194,13 +201,16 @@ class FilterBank:
         """Return the map (H, W) float32 of one image."""
         return self.score_and_map([item])[1][0]
 
-    def _passes(self, x: Iterable[Image], *, want_map: bool = True) -> Iterator[tuple[float, Floats]]:
+    def _passes(
+        self, x: Iterable[Image], *, want_map: bool = True, insides: Iterable[Inside | None] | None = None
+    ) -> Iterator[tuple[float, Floats]]:
         import cv2
 
         if self._normal is None:
             raise FilterBankError("a filter bank must be fitted before it scores; call fit with normal images")
-        for image in map(self._read, x):
-            inside = self._inside(image)
+        pairs = zip(map(self._read, x), repeat(None) if insides is None else insides, strict=insides is not None)
+        for image, given in pairs:
+            inside = _narrowed(self._inside(image), given)
             anomaly = _averaged([level.anomaly(level.distance(level.grid(image))) for level in self._levels])
             score = self._normal.score(self._tails(anomaly, inside))
             if want_map:
@@ -249,6 +259,16 @@ class FilterBank:
         if not inside.any():
             raise FilterBankError("a region of interest must hold a pixel; it holds none: state another")
         return inside
+
+
+def _narrowed(inside: Inside | None, given: Inside | None) -> Inside | None:
+    """Return the pixels inside both; raises FilterBankError where there are none."""
+    if inside is None or given is None:
+        return given if inside is None else inside
+    both: Inside = inside & given
+    if not both.any():
+        raise FilterBankError("the pixels that count must lie in the region of interest; none does")
+    return both
 
 
 def _aligned_side(image: NDArray[np.uint8]) -> int:
