@@ -118,3 +118,22 @@ def test_networks_give_the_same_image_the_same_score() -> None:
     rows = dict(json.loads(line) for line in printed.splitlines() if line.startswith('["'))
     assert rows.keys() == set(TORCH)
     assert {name: row for name, row in rows.items() if "error" in row or max(row.values()) > 1e-6} == {}
+
+
+def test_networks_are_not_fitted_on_black_where_a_file_cannot_be_read(tmp_path: Path) -> None:
+    pytest.importorskip("torchvision")
+    (tmp_path / "empty.png").touch()
+    code = f"""
+from pathlib import Path
+from pyimgano.cache.deep_embeddings import CachedVisionImageDataset, TensorCache
+from pyimgano.datasets import VisionImageDataset
+from torchvision.transforms import ToTensor
+path = {f"{tmp_path / 'empty.png'}"!r}
+cached = CachedVisionImageDataset([path], transform=ToTensor(), cache=TensorCache(Path({f"{tmp_path}"!r}), "a"))
+for dataset in (VisionImageDataset([path]), cached):
+    try:
+        print(dataset[0][0].max())
+    except ValueError as error:
+        print(error)
+"""
+    assert python(code).count("empty.png: the file is empty") == 2

@@ -24,9 +24,19 @@ from pyimgano_industrial.inference.formats import bits_of
 THROUGH_CV2 = ("cblof", "cflow", "dfm", "draem", "loda", "one_svm_cnn", "simplenet", "spade", "stfpm")
 
 
+# Models that ask for cv2 by a function `require`.
+THROUGH_REQUIRE = ("padim", "patchcore")
+
+
 def apply(host: ModuleType) -> None:
     """Replace the reader of one module."""
     name = host.__name__
+    if name in _DATASETS:
+        _DATASETS[name](host)
+        return
+    if name.rpartition(".")[2] in THROUGH_REQUIRE:
+        _through_require(host)
+        return
     if name.rpartition(".")[2] in THROUGH_CV2:
         host.cv2 = Decoding(expect(host, "cv2"))  # type: ignore[attr-defined]  # the host's module attribute
         return
@@ -35,6 +45,53 @@ def apply(host: ModuleType) -> None:
     new = wraps(original)(ours if name in _OURS else partial(ours, original))
     setattr(host, reader, new)
     rebind(reader, original, new)
+
+
+def _training_images(host: ModuleType) -> None:
+    """What networks are fitted on; where the host cannot read a file, it fits on black without a word."""
+    from PIL import Image
+
+    dataset = expect(host, "VisionImageDataset")
+    expect(dataset, "__getitem__", "idx")
+    host.cv2 = Decoding(expect(host, "cv2"))  # type: ignore[attr-defined]  # the host's module attribute
+
+    def read_one(self: Any, idx: int) -> tuple[Any, Any]:
+        image: Any = Image.fromarray(read_rgb(self.image_paths[idx]))
+        image = image if self.transform is None else self.transform(image)
+        return image, image if self.target_transform is None else self.target_transform(image)
+
+    dataset.__getitem__ = read_one
+
+
+def _kept_images(host: ModuleType) -> None:
+    """The same where the tensors made of files are kept on disk."""
+    from PIL import Image
+
+    dataset = expect(host, "CachedVisionImageDataset")
+    kept = expect(dataset, "__getitem__", "idx")
+
+    @wraps(kept)
+    def read_one(self: Any, idx: int) -> tuple[Any, Any]:
+        path = self.image_paths[idx]
+        if self.cache.load(path) is not None:
+            found: tuple[Any, Any] = kept(self, idx)
+            return found
+        image = self.transform(Image.fromarray(read_rgb(path)))
+        self.cache.save(path, np.asarray(image, np.float32))
+        return image, image
+
+    dataset.__getitem__ = read_one
+
+
+def _through_require(host: ModuleType) -> None:
+    original = expect(host, "require")
+
+    @wraps(original)
+    def require(name: str, *args: Any, **kwargs: Any) -> Any:
+        found = original(name, *args, **kwargs)
+        return Decoding(found) if name == "cv2" else found
+
+    host.require = require  # type: ignore[attr-defined]  # the host's module attribute
 
 
 def _read_image(path: str | Path, *, color: str = "bgr") -> NDArray[np.uint8]:
@@ -73,6 +130,7 @@ def _load_resized(path: str, *, resize: tuple[int, int]) -> NDArray[np.uint8]:
     return resized
 
 
+_DATASETS = {"pyimgano.cache.deep_embeddings": _kept_images, "pyimgano.datasets.image": _training_images}
 _OURS: dict[str, tuple[str, Callable[..., Any]]] = {
     "pyimgano.io.image": ("read_image", _read_image),
     "pyimgano.inference.image_decode": ("load_path_as_rgb_u8_hwc", _load_path),
@@ -88,6 +146,9 @@ class Decoding:
     def __init__(self, cv2: ModuleType) -> None:
         self._cv2 = cv2
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _decoding, ()  # a detector may keep it, and a module does not pickle
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._cv2, name)
 
@@ -96,3 +157,9 @@ class Decoding:
         if flags == self._cv2.IMREAD_UNCHANGED:
             return read_raw(path)
         return _read_image(path, color="gray" if flags == self._cv2.IMREAD_GRAYSCALE else "bgr")
+
+
+def _decoding() -> Decoding:
+    import cv2
+
+    return Decoding(cv2)

@@ -25,10 +25,10 @@ class Seam:
 
 # Where the host reads files, and where it takes RGB arrays for BGR.
 _READERS = (
-    "features.torchscript_embed", "features.torchvision_backbone", "inference.image_decode", "io.image",
-    "models._image_batch", "models.cblof", "models.cflow", "models.dfm", "models.draem", "models.loda",
-    "models.one_svm_cnn", "models.ref_patch_distance", "models.simplenet", "models.spade", "models.stfpm",
-    "services.robustness_service",
+    "cache.deep_embeddings", "datasets.image", "features.torchscript_embed", "features.torchvision_backbone",
+    "inference.image_decode", "io.image", "models._image_batch", "models.cblof", "models.cflow", "models.dfm",
+    "models.draem", "models.loda", "models.one_svm_cnn", "models.padim", "models.patchcore",
+    "models.ref_patch_distance", "models.simplenet", "models.spade", "models.stfpm", "services.robustness_service",
 )  # fmt: skip
 _TAKES_BGR = (
     "features.color_hist", "features.edge_stats", "features.fft_lowfreq", "features.gabor", "features.hog",
