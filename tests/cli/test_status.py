@@ -24,7 +24,8 @@ def test_json_holds_versions_plugins_rows_seams_and_extras() -> None:
     assert report["ok"]
     assert report["versions"]["pyimgano"].startswith("0.9.")
     waiting = {seam["module"] for seam in report["seams"] if seam["state"] != "applied"}
-    needs_torch = {f"pyimgano.models.{name}" for name in ("cflow", "dfm", "draem", "simplenet", "spade", "stfpm")}
+    names = ("cflow", "dfm", "draem", "simplenet", "spade", "stfpm")
+    needs_torch = {"pyimgano.datasets.image", *(f"pyimgano.models.{name}" for name in names)}
     assert waiting == (set() if find_spec("torch") else needs_torch)
     assert "mvtec_loco" in {row["name"] for row in report["rows"]}
     assert [source["failure"] for source in report["plugins"]] == [None] * len(report["plugins"])

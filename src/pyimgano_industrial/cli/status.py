@@ -71,7 +71,7 @@ def collect() -> dict[str, Any]:
                 try:
                     import_module(seam.module)
                 except ImportError as error:
-                    if (error.name or "").partition(".")[0] in ("torch", "torchvision"):
+                    if _lacks_torch(error):
                         continue  # an optional library of the host: its models, and our seam, wait for it
                     # without OpenCV, for example, the host itself cannot be imported
                     unimportable[seam] = f"host module does not import: {error}"
@@ -178,6 +178,13 @@ def _state(extra: dict[str, Any]) -> str:
     if extra["cure"] is None:
         return "not needed: another OpenCV is installed"
     return f"missing {', '.join(extra['missing'])}: {extra['cure']}".replace("pip install ", "pip\u00a0install\u00a0")
+
+
+def _lacks_torch(error: ImportError) -> bool:
+    """Return whether torch or torchvision is what is not there; the host may say so in an error of its own."""
+    cause = error.__cause__
+    found = (error, cause) if isinstance(cause, ImportError) else (error,)
+    return any((one.name or "").partition(".")[0] in ("torch", "torchvision") for one in found)
 
 
 def _waiting() -> bool:
