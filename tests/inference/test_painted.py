@@ -1,4 +1,4 @@
-"""What lies outside a region that is the same for all images counts nowhere, in `fit` neither."""
+"""What lies outside a region counts nowhere, in `fit` neither."""
 
 from __future__ import annotations
 
@@ -121,10 +121,45 @@ def test_it_pickles_and_a_tiled_detector_may_be_inside() -> None:
 
 
 @pytest.mark.parametrize("roi", [{f"image {index}": BOX for index in range(5)}, lambda _: BOX])
-def test_with_regions_by_name_and_a_detector_fitted_before_whole_images_are_seen(roi: Any) -> None:
+def test_regions_by_name_count_in_fit_too(roi: Any) -> None:
+    shown = images(0, 100)
+    one = RegionDetector(Surroundings(), roi=BOX).fit(shown)
+    by_name = RegionDetector(Surroundings(), roi=roi).fit(images(0, 101))
+    assert by_name.decision_scores_.tolist() == one.decision_scores_.tolist()
+    assert [result.score for result in infer(by_name, images(0, 102))] == one.decision_scores_.tolist()
+
+
+def test_each_image_to_fit_on_has_its_own_region(tmp_path: Path) -> None:
+    files = [save(one, tmp_path / f"{index}.png") for index, one in enumerate(images(0, 100))]
+    seen: list[np.ndarray] = []
+
+    class Sees(Surroundings):
+        def fit(self, images: Sequence[Any], y: Any = None) -> Surroundings:
+            seen.extend(cv2.imread(image)[..., ::-1] for image in images)
+            return super().fit(images, y)
+
+    boxes = {f"{index}": (index, 0, index + 9, 9) for index in range(4)} | {"4": None}
+    RegionDetector(Sees(), roi=boxes).fit(files)
+    for index in range(4):
+        assert (seen[index][:9, index : index + 9] == images(0, 100)[index][:9, index : index + 9]).all()
+        assert (seen[index][9:] == seen[0][23, 31]).all()
+    assert (seen[4] == images(0, 100)[4]).all()
+
+
+def test_where_no_image_to_fit_on_has_a_region_and_where_it_was_fitted_before_whole_images_are_seen() -> None:
     shown, fitted = images(0, 100), Surroundings().fit(images(0, 100))
     whole = RegionDetector(fitted, roi=BOX).decision_function(shown).tolist()
-    assert RegionDetector(Surroundings(), roi=roi).fit(shown).decision_scores_.tolist() == whole
+    by_name = RegionDetector(Surroundings(), roi={f"image {index}": BOX for index in range(5)})
+    by_name.fit_only(shown, names=[f"train/{index}.png" for index in range(5)])
+    assert by_name.decision_function(shown).tolist() == whole
+
+
+def test_where_only_some_images_to_fit_on_have_a_region_the_first_without_is_named() -> None:
+    by_name = RegionDetector(Surroundings(), roi={"image 0": BOX, "image 1": None, "image 3": BOX})
+    with pytest.raises(
+        RegionError, match=r"^all or none of the images .* region; 3 of 5 have one, image 2 has none: add"
+    ):
+        by_name.fit(images(0, 100))
 
 
 def test_a_detector_that_compares_with_reference_files_sees_whole_images() -> None:

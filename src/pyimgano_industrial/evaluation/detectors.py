@@ -43,16 +43,14 @@ class Detector:
     """One detector in an evaluation. region: where its pixels count, None everywhere."""
 
     inner: Any
-    _roi: RoiLike | None = None  # where the detector does not look at the region by itself
 
     def __init__(self, spec: ModelSpec, make: Maker, dataset: FolderDataset) -> None:
         roi = None if spec.roi is None else parse_roi(spec.roi)
         self._of(dataset, None if roi is None else Rois(roi))
         self.inner = self._tiled(spec, make, roi) if spec.tiling else make(spec)
         looks = self._tiles is not None and self._tiles.roi is not None
-        if roi is not None and not looks and not differ(roi):
-            self.inner, looks = RegionDetector(self.inner, roi=roi), True
-        self._roi = None if looks else roi
+        if roi is not None and not looks:
+            self.inner = RegionDetector(self.inner, roi=roi)
         self._fits_files = self._u16_max is None or bool(spec.tiling)
 
     @classmethod
@@ -73,7 +71,9 @@ class Detector:
 
     @property
     def _tiles(self) -> TiledDetector | None:
-        inner = self.inner.detector if isinstance(self.inner, PresetDetector) else self.inner
+        inner = self.inner
+        while isinstance(inner, (PresetDetector, RegionDetector)):
+            inner = inner.detector
         return inner if isinstance(inner, TiledDetector) else None
 
     def fit(self, samples: Sequence[Sample]) -> None:
@@ -84,8 +84,10 @@ class Detector:
         with warnings.catch_warnings():
             if self._tiles is not None:  # what it says of its own threshold, which is not used
                 warnings.simplefilter("ignore", IndustrialWarning)
-            fit = self.inner.fit_only if isinstance(self.inner, RegionDetector) else self.inner.fit
-            fit(images)
+            if isinstance(self.inner, RegionDetector):
+                self.inner.fit_only(images, names=[f"{sample.image}" for sample in samples])
+            else:
+                self.inner.fit(images)
 
     def results(self, samples: Sequence[Sample]) -> Iterator[tuple[Sample, Result]]:
         """Yield a score and, where there are maps, a map of each sample, in one pass; errors come with their image."""
@@ -95,7 +97,6 @@ class Detector:
             u16_max=self._u16_max,
             include_maps=self.has_maps,
             on_error="report",
-            roi=self._roi,
         )
         yield from zip(samples, found, strict=True)
 

@@ -30,9 +30,8 @@ class Paint:
     colour: NDArray[np.uint8]
 
     @classmethod
-    def like(cls, item: Input, rois: Rois) -> Paint:
+    def like(cls, item: Input, rois: Rois, *, name: str) -> Paint:
         """Return the mean colour of what lies inside in one image: no bright edge arises around the region."""
-        name = name_of(item, 0)
         pixels = read_input(item, name=name)
         inside = rois.mask(name, pixels.shape)
         if not inside.any():
@@ -50,16 +49,17 @@ class Paint:
 
 
 @contextmanager
-def painted(items: Sequence[Input], paint: Paint) -> Iterator[list[Any]]:
+def painted(items: Sequence[Input], paint: Paint, *, names: Sequence[str]) -> Iterator[list[Any]]:
     """Give inputs that are painted over: arrays, or files of the same names where all of them are files.
+
+    names: of the inputs, by which their regions are found.
 
     The files are PNG in a temporary folder and gone afterwards.
     """
     with tempfile.TemporaryDirectory(prefix="pyimgano-") as folder:
         as_files = all(isinstance(item, (str, Path)) for item in items)
         found: list[Any] = []
-        for index, item in enumerate(items):
-            name = name_of(item, index)
+        for index, (item, name) in enumerate(zip(items, names, strict=True)):
             pixels = paint.over(read_input(item, name=name), name)
             found.append(f"{write_image(pixels, Path(folder, f'{index:06}'), name)}" if as_files else pixels)
         yield found

@@ -14,7 +14,7 @@ from pyimgano_industrial.core.calls import Images, calls_of
 from pyimgano_industrial.core.regions import RegionError
 from pyimgano_industrial.inference.feed import Frame, Input, Reader, batches, frames, items
 from pyimgano_industrial.inference.forward import OnePass, run
-from pyimgano_industrial.inference.painted import Paint, painted
+from pyimgano_industrial.inference.painted import Paint, name_of, painted
 from pyimgano_industrial.inference.rois import RoiLike, Rois
 from pyimgano_industrial.tiling.scores import ScoreReduce, check_reduce, reduce_scores
 
@@ -26,12 +26,13 @@ class RegionDetector:
     score_reduce: max, mean, topk_mean (the mean of the share `score_topk`), quantile (`score_quantile`)
     contamination: share of the images given to `fit` that lie above `threshold_`; None takes the detector's own
 
-    A region that is the same for all images counts in `fit` too: the detector is fitted on, and then given, images
-    whose pixels outside have one colour. With regions by name, where it was fitted before, and where it compares files
-    with references, it sees whole images. A TiledDetector takes `roi=` itself. After `fit`, `decision_scores_` (N,)
-    and `threshold_` are those of the region, over the same images: calibrate the threshold on others where a rate is
-    promised.
-    Raises RegionError, a ValueError, for a detector without maps.
+    The region counts in `fit` too: the detector is fitted on, and then given, images whose pixels outside have one
+    colour. Where it was fitted before, where it compares files with references, and where none of the images to fit on
+    has a region by its name, it sees whole images. A TiledDetector takes one `roi=` for all images itself. After `fit`,
+    `decision_scores_` (N,) and `threshold_` are those of the region, over the same images: calibrate the threshold on
+    others where a rate is promised.
+    Raises RegionError, a ValueError, for a detector without maps, and where only some of the images to fit on have a
+    region.
     """
 
     _paint: Paint | None = None
@@ -66,12 +67,23 @@ class RegionDetector:
         self.threshold_ = np.quantile(self.decision_scores_, 1 - self.contamination).item()
         return self
 
-    def fit_only(self, x: Sequence[Input], y: Any = None, **kwargs: Any) -> None:
-        """Fit the detector on normal images, without a threshold."""
-        whole = self.rois.differ or hasattr(self.detector, "set_reference_dir")  # pyimgano's: it reads whole references
-        self._paint = None if whole or not len(x) else Paint.like(x[0], self.rois)
-        with nullcontext(x) if self._paint is None else painted(x, self._paint) as shown:
+    def fit_only(self, x: Sequence[Input], y: Any = None, *, names: Sequence[str] | None = None, **kwargs: Any) -> None:
+        """Fit the detector on normal images, without a threshold; names: of arrays whose regions go by name."""
+        called = [name_of(item, index) for index, item in enumerate(x)] if names is None else names
+        whole = hasattr(self.detector, "set_reference_dir")  # pyimgano's: it reads whole references
+        self._paint = None if whole or not self._all_known(called) else Paint.like(x[0], self.rois, name=called[0])
+        with nullcontext(x) if self._paint is None else painted(x, self._paint, names=called) as shown:
             self.detector.fit(shown, **({} if y is None else {"y": y}), **kwargs)
+
+    def _all_known(self, names: Sequence[str]) -> bool:
+        """Return whether the images have regions, False where none has; raises RegionError where only some have."""
+        known = [self.rois.knows(name) for name in names]
+        if any(known) and not all(known):
+            raise RegionError(
+                f"all or none of the images to fit on must have a region; {sum(known)} of {len(known)} have one, "
+                f"{names[known.index(False)]} has none: add one, or null (None) for all of it"
+            )
+        return any(known)
 
     def shown(self, images: Images) -> Images:
         """Return what the detector is given of a batch: painted over outside where it was fitted so."""

@@ -37,10 +37,9 @@ class Rois:
         self._roi = opened(Path(roi)) if isinstance(roi, (str, Path)) else roi
         self._last: tuple[Any, tuple[int, int], Region] | None = None
 
-    @property
-    def differ(self) -> bool:
-        """Whether images may have different regions."""
-        return callable(self._roi) or isinstance(self._roi, Mapping)
+    def knows(self, name: str) -> bool:
+        """Return whether an image of that name has a region, or None for all of it; a function knows every name."""
+        return not isinstance(self._roi, Mapping) or any(key in self._roi for key in _names(Path(name)))
 
     def region(self, name: str, shape: tuple[int, int]) -> Region | None:
         """Return the region of one image of `shape` (H, W), None where all of it counts."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano_industrial.core.calls import Calls
+from pyimgano_industrial.core.calls import Calls, calls_of
 from pyimgano_industrial.core.errors import IndustrialError
 from pyimgano_industrial.tiling.source import Source
 
@@ -56,7 +56,7 @@ class OneDetector:
     returns_new: bool | None = None
 
     def __init__(self, detector: Any) -> None:
-        self._calls = Calls(detector)
+        self._calls = calls_of(detector)
 
     def check(self, source: Source) -> None:
         """Images of all sizes will do."""
@@ -75,7 +75,7 @@ class PositionDetectors:
     returns_new: bool | None = None
 
     def __init__(self, detectors: dict[Place, Any], *, shape: tuple[int, int]) -> None:
-        self._calls = {place: Calls(detector) for place, detector in detectors.items()}
+        self._calls = {place: calls_of(detector) for place, detector in detectors.items()}
         self._shape = shape
 
     def check(self, source: Source) -> None:
