@@ -17,6 +17,7 @@ import detectors
 from pyimgano_industrial.core.errors import ImageError
 from pyimgano_industrial.core.regions import RegionError
 from pyimgano_industrial.inference import RegionDetector, infer
+from pyimgano_industrial.presets import PresetDetector
 from pyimgano_industrial.tiling import TiledDetector
 
 SIZE, BOX = (24, 32), (4, 2, 20, 14)
@@ -110,6 +111,33 @@ def test_the_paint_has_the_mean_colour_of_what_lies_inside() -> None:
     assert all(
         (one[~MASK] == inside).all() and (one[MASK] == own[MASK]).all() for one, own in zip(seen, shown, strict=True)
     )
+
+
+def test_behind_a_chain_images_are_painted_over_after_it_has_seen_them_whole() -> None:
+    seen: list[np.ndarray] = []
+
+    class Sees(Surroundings):
+        def fit(self, images: Sequence[Any], y: Any = None) -> Surroundings:
+            seen.extend(images)
+            return super().fit(images, y)
+
+        def predict_anomaly_map(self, images: Sequence[Any]) -> list[np.ndarray]:
+            seen.extend(images)
+            return super().predict_anomaly_map(images)
+
+    shown = images(0, 100)
+    behind = PresetDetector(detector=Sees(), preset="industrial-exposure")
+    detector = RegionDetector(behind, roi=BOX).fit(shown)
+    colour = np.rint(shown[0][MASK].mean(axis=0))
+    corrected = [behind.chain_.apply(image) for image in shown]
+    assert len(seen) == 15  # fitted on, scored, mapped
+    for one, whole in zip(seen, 3 * corrected, strict=True):
+        assert (one[MASK] == whole[MASK]).all()
+        assert (one[~MASK] == colour).all()
+    assert [one.score for one in infer(detector, shown)] == detector.decision_scores_.tolist()
+    plain = RegionDetector(PresetDetector(detector=Surroundings(), preset="industrial-exposure"), roi=BOX).fit(shown)
+    again = pickle.loads(pickle.dumps(plain))
+    assert again.decision_function(shown).tolist() == detector.decision_scores_.tolist()
 
 
 def test_it_pickles_and_a_tiled_detector_may_be_inside() -> None:

@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from pyimgano_industrial.core.calls import Images, Maps, Scores
+from pyimgano_industrial.core.calls import Images
 from pyimgano_industrial.core.errors import IndustrialError
 from pyimgano_industrial.core.images import read_rgb
 from pyimgano_industrial.host import inference_flags
 from pyimgano_industrial.host.contract import expect
-from pyimgano_industrial.inference.forward import Forward
 from pyimgano_industrial.presets.drift import DriftMonitor
 from pyimgano_industrial.presets.measurement import Measurement
 from pyimgano_industrial.presets.profile import CameraProfile
@@ -70,14 +69,3 @@ class Watcher:
                 self._told.add(one.property)
                 print(f"drift: {verdict.reason} ({one.action})", file=sys.stderr)
         return verdict.to_dict()
-
-
-class Watched:
-    """A forward pass whose images are measured before they are scored."""
-
-    def __init__(self, forward: Forward, watcher: Watcher) -> None:
-        self._forward, self._watcher = forward, watcher
-
-    def __call__(self, images: Images, *, want_maps: bool) -> tuple[Scores, Maps | None]:
-        self._watcher.measure(images)
-        return self._forward(images, want_maps=want_maps)

@@ -194,15 +194,12 @@ def iterate(
             stacklevel=3,
         )
     forward = None if host.score_and_maps is score_and_maps else _patched(host, target)
-    if inference_flags.drift is not None:
-        from pyimgano_industrial.host.drift import Watched
-
-        forward = Watched(forward or OnePass(target), inference_flags.drift)
     return run_iter(
         detector,
         inputs,
         latency=clock,
         forward=forward,
+        measure=None if inference_flags.drift is None else inference_flags.drift.measure,
         around=partial(host._torch_inference_context, amp=amp),
         **options,
     )

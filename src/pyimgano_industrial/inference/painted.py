@@ -40,7 +40,7 @@ class Paint:
 
     def over(self, pixels: NDArray[np.uint8], name: str) -> NDArray[np.uint8]:
         """Return an image (H, W, 3) with what lies outside painted over."""
-        return np.where(self.rois.mask(name, pixels.shape)[..., None], pixels, self.colour)
+        return np.where(self.rois.mask(name, pixels.shape)[..., None], pixels, self.colour.astype(pixels.dtype))
 
     def over_all(self, images: Images) -> Images:
         """Return a batch with what lies outside painted over; it has no files any more."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -36,6 +36,7 @@ class RegionDetector:
     """
 
     _paint: Paint | None = None
+    _paints = False  # here, and not behind the detector's own chain
 
     def __init__(
         self,
@@ -72,8 +73,15 @@ class RegionDetector:
         called = [name_of(item, index) for index, item in enumerate(x)] if names is None else names
         whole = hasattr(self.detector, "set_reference_dir")  # pyimgano's: it reads whole references
         self._paint = None if whole or not self._all_known(called) else Paint.like(x[0], self.rois, name=called[0])
-        with nullcontext(x) if self._paint is None else painted(x, self._paint, names=called) as shown:
-            self.detector.fit(shown, **({} if y is None else {"y": y}), **kwargs)
+        self._paints = self._paint is not None
+        shown: AbstractContextManager[Sequence[Input]] = nullcontext(x)
+        if hasattr(type(self.detector), "after_chain"):  # it measures the light of whole images first
+            self.detector.after_chain = None if self._paint is None else self._paint.over_all
+            self._paints = False
+        elif self._paint is not None:
+            shown = painted(x, self._paint, names=called)
+        with shown as images:
+            self.detector.fit(images, **({} if y is None else {"y": y}), **kwargs)
 
     def _all_known(self, names: Sequence[str]) -> bool:
         """Return whether the images have regions, False where none has; raises RegionError where only some have."""
@@ -87,7 +95,7 @@ class RegionDetector:
 
     def shown(self, images: Images) -> Images:
         """Return what the detector is given of a batch: painted over outside where it was fitted so."""
-        return images if self._paint is None else self._paint.over_all(images)
+        return self._paint.over_all(images) if self._paints and self._paint is not None else images
 
     def decision_function(self, x: Iterable[Input]) -> NDArray[np.float32]:
         """Return scores (N,) float32, higher is more anomalous."""

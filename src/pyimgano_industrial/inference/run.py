@@ -104,6 +104,7 @@ def infer_iter(
     latency: Latency | None = None,
     keep: Keep = "each",
     forward: Forward | None = None,
+    measure: Callable[[Images], None] | None = None,
     around: Callable[[], AbstractContextManager[Any]] | None = None,
 ) -> Iterator[Result]:
     """Yield one result an input, in order; memory does not grow with their number.
@@ -127,6 +128,7 @@ def infer_iter(
     keep:         "each": a map that is kept keeps no other; "together", for who keeps all: maps of one batch may be
                   parts of one array, which saves a copy. Either way no detector can change them later
     forward, around: what calls the detector, and the context it is called in; for pyimgano
+    measure:      called with the images of each batch as they were read, before they are scored
 
     Raises ImageError naming the input, RegionError, DetectorOutputError, InferenceError (all ValueError); an error of
     the detector arrives as it is, with the images' names in its notes.
@@ -146,6 +148,7 @@ def infer_iter(
         regions,
         reduce,
         show,
+        measure,
         policy,
         include_maps,
         keep,
@@ -188,6 +191,7 @@ class _Run:
     rois: Rois | None
     reduce: Callable[[NDArray[Any]], float]
     show: Callable[[Images], Images]
+    measure: Callable[[Images], None] | None
     policy: Policy
     include_maps: bool
     keep: Keep
@@ -196,7 +200,10 @@ class _Run:
 
     def __call__(self, batch: Sequence[Frame]) -> list[_Outcome]:
         """Return the outcomes of frames that were read."""
-        images = self.show(as_images(batch))
+        read = as_images(batch)
+        if self.measure is not None:
+            self.measure(read)
+        images = self.show(read)
         with calls_of(self.detector).lock, self.around():
             want_maps = self.include_maps or self.rois is not None
             keep = self.keep if self.include_maps and not self._makes_copies else None

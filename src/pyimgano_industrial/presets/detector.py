@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,10 @@ class PresetDetector:
     fitted on them too. A detector fitted before must be fitted again.
     """
 
+    after_chain: Callable[[Images], Images] | None = None
+    """What is done with corrected images before the detector gets them, in `fit` too; a RegionDetector paints them over
+    here, since a chain measures the light of the whole image."""
+
     def __new__(cls, *_: Any, detector: Any = None, **__: Any) -> PresetDetector:
         """Choose the class with maps where the detector has them."""
         mapped = cls is PresetDetector and detector is not None and calls_of(detector).has_maps
@@ -53,7 +57,7 @@ class PresetDetector:
         """Fit the chain where it waits for images, then the detector on what the chain makes of them."""
         images = self._read(x)
         self.chain_ = self.chain_.fit(images)
-        corrected = [self.chain_.apply(image) for image in images]
+        corrected = self._corrected(images, range(len(images)))
         fitted = self.detector
         if self.chain_.variants is not None:
             fitted = AugmentedDetector(detector=fitted, strength=self.chain_.variants)
@@ -77,17 +81,22 @@ class PresetDetector:
         maps: list[NDArray[np.float32]] = [np.zeros((0, 0), np.float32)] * len(images)
         calls = calls_of(self.detector)
         for indices in _by_size(images):
-            corrected = Images(
-                [self.chain_.apply(images[index]) for index in indices],
-                paths=[None] * len(indices),
-                names=[images.names[index] for index in indices],
-            )
+            corrected = self._corrected(images, indices)
             own, found = calls.scores_and_maps(corrected, want_scores=want_scores, want_maps=want_maps)
             if own is not None:
                 scores[indices] = own
             for index, one in zip(indices, found or (), strict=False):
                 maps[index] = one
         return scores, maps
+
+    def _corrected(self, images: Images, indices: Sequence[int]) -> Images:
+        """Return what the detector gets of some of the images."""
+        corrected = Images(
+            [self.chain_.apply(images[index]) for index in indices],
+            paths=[None] * len(indices),
+            names=[images.names[index] for index in indices],
+        )
+        return corrected if self.after_chain is None else self.after_chain(corrected)
 
     def _read(self, x: Iterable[Input]) -> Images:
         items = list(x)
