@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from pyimgano_industrial.core.files import written
 from pyimgano_industrial.models.filter_bank.detector import FilterBank, FilterBankError
 from pyimgano_industrial.models.filter_bank.level import Level
 from pyimgano_industrial.models.filter_bank.memory import Whitening
@@ -50,14 +51,10 @@ def save(detector: FilterBank, path: Path) -> None:
         "levels": [{"side": level.side} for level in detector._levels],
     }
     npz, text = _paths(path)
-    npz.parent.mkdir(parents=True, exist_ok=True)
-    spare = npz.with_suffix(".npz.part")
-    with spare.open("wb") as file:
+    with written(npz) as spare, spare.open("wb") as file:
         np.savez_compressed(file, **arrays)
-    spare.replace(npz)
-    spare = text.with_suffix(".json.part")
-    spare.write_text(json.dumps(told, indent=2), encoding="utf-8")
-    spare.replace(text)
+    with written(text) as spare:
+        spare.write_text(json.dumps(told, indent=2), encoding="utf-8")
 
 
 def load(path: Path) -> FilterBank:
