@@ -40,9 +40,29 @@ class Surroundings:
         return [np.abs(self._spread(image) - self.normal) for image in images]
 
     @staticmethod
-    def _spread(image: Any) -> np.ndarray:
-        pixels = image if isinstance(image, np.ndarray) else cv2.imread(image)[..., ::-1]
+    def _read(image: Any) -> np.ndarray:
+        return image if isinstance(image, np.ndarray) else cv2.imread(image)[..., ::-1]
+
+    @classmethod
+    def _spread(cls, image: Any) -> np.ndarray:
+        pixels = cls._read(image)
         return cv2.blur(pixels.mean(axis=2), (15, 15)) + pixels.mean()
+
+
+class Sees(Surroundings):
+    """Keeps what it is given, in `fit` and afterwards."""
+
+    def __init__(self) -> None:
+        self.fitted: list[np.ndarray] = []
+        self.scored: list[np.ndarray] = []
+
+    def fit(self, images: Sequence[Any], y: Any = None) -> Surroundings:
+        self.fitted += [self._read(image) for image in images]
+        return super().fit(images, y)
+
+    def predict_anomaly_map(self, images: Sequence[Any]) -> list[np.ndarray]:
+        self.scored += [self._read(image) for image in images]
+        return super().predict_anomaly_map(images)
 
 
 def images(seed: int, outside: int) -> list[np.ndarray]:
@@ -98,46 +118,44 @@ def test_a_detector_that_reads_files_is_given_painted_ones(tmp_path: Path) -> No
 
 
 def test_the_paint_has_the_mean_colour_of_what_lies_inside() -> None:
-    seen: list[np.ndarray] = []
-
-    class Sees(Surroundings):
-        def fit(self, images: Sequence[Any], y: Any = None) -> Surroundings:
-            seen.extend(images)
-            return super().fit(images, y)
-
-    shown = images(0, 100)
-    RegionDetector(Sees(), roi=BOX).fit(shown)
+    shown, sees = images(0, 100), Sees()
+    RegionDetector(sees, roi=BOX).fit(shown)
     inside = np.rint(shown[0][MASK].mean(axis=0))
     assert all(
-        (one[~MASK] == inside).all() and (one[MASK] == own[MASK]).all() for one, own in zip(seen, shown, strict=True)
+        (one[~MASK] == inside).all() and (one[MASK] == own[MASK]).all()
+        for one, own in zip(sees.fitted, shown, strict=True)
     )
 
 
 def test_behind_a_chain_images_are_painted_over_after_it_has_seen_them_whole() -> None:
-    seen: list[np.ndarray] = []
-
-    class Sees(Surroundings):
-        def fit(self, images: Sequence[Any], y: Any = None) -> Surroundings:
-            seen.extend(images)
-            return super().fit(images, y)
-
-        def predict_anomaly_map(self, images: Sequence[Any]) -> list[np.ndarray]:
-            seen.extend(images)
-            return super().predict_anomaly_map(images)
-
     shown = images(0, 100)
-    behind = PresetDetector(detector=Sees(), preset="industrial-exposure")
+    sees = Sees()
+    behind = PresetDetector(detector=sees, preset="industrial-exposure")
     detector = RegionDetector(behind, roi=BOX).fit(shown)
     colour = np.rint(shown[0][MASK].mean(axis=0))
     corrected = [behind.chain_.apply(image) for image in shown]
-    assert len(seen) == 15  # fitted on, scored, mapped
-    for one, whole in zip(seen, 3 * corrected, strict=True):
+    for one, whole in zip(sees.fitted + sees.scored, corrected + 2 * corrected, strict=True):  # scored and mapped
         assert (one[MASK] == whole[MASK]).all()
         assert (one[~MASK] == colour).all()
     assert [one.score for one in infer(detector, shown)] == detector.decision_scores_.tolist()
     plain = RegionDetector(PresetDetector(detector=Surroundings(), preset="industrial-exposure"), roi=BOX).fit(shown)
     again = pickle.loads(pickle.dumps(plain))
     assert again.decision_function(shown).tolist() == detector.decision_scores_.tolist()
+    behind.fit(shown)  # alone, it sees whole images again
+    assert (sees.fitted[-1] == corrected[-1]).all()
+
+
+def test_behind_a_chain_floats_and_regions_by_name_are_painted_alike() -> None:
+    shown, boxes = images(0, 100), {f"train/{index}": BOX for index in range(5)}
+    names = [f"parts/train/{index}.png" for index in range(5)]
+    found = []
+    for taken in (shown, [one.astype(np.float32) / 255 for one in shown]):
+        sees = Sees()
+        detector = RegionDetector(PresetDetector(detector=sees, preset="industrial-exposure"), roi=boxes)
+        detector.fit_only(taken, names=names)
+        found.append(np.stack(sees.fitted))
+    np.testing.assert_array_equal(*found)
+    assert (found[0][0][~MASK] == np.rint(shown[0][MASK].mean(axis=0))).all()
 
 
 def test_it_pickles_and_a_tiled_detector_may_be_inside() -> None:
@@ -159,19 +177,13 @@ def test_regions_by_name_count_in_fit_too(roi: Any) -> None:
 
 def test_each_image_to_fit_on_has_its_own_region(tmp_path: Path) -> None:
     files = [save(one, tmp_path / f"{index}.png") for index, one in enumerate(images(0, 100))]
-    seen: list[np.ndarray] = []
-
-    class Sees(Surroundings):
-        def fit(self, images: Sequence[Any], y: Any = None) -> Surroundings:
-            seen.extend(cv2.imread(image)[..., ::-1] for image in images)
-            return super().fit(images, y)
-
+    sees = Sees()
     boxes = {f"{index}": (index, 0, index + 9, 9) for index in range(4)} | {"4": None}
-    RegionDetector(Sees(), roi=boxes).fit(files)
+    RegionDetector(sees, roi=boxes).fit(files)
     for index in range(4):
-        assert (seen[index][:9, index : index + 9] == images(0, 100)[index][:9, index : index + 9]).all()
-        assert (seen[index][9:] == seen[0][23, 31]).all()
-    assert (seen[4] == images(0, 100)[4]).all()
+        assert (sees.fitted[index][:9, index : index + 9] == images(0, 100)[index][:9, index : index + 9]).all()
+        assert (sees.fitted[index][9:] == sees.fitted[0][23, 31]).all()
+    assert (sees.fitted[4] == images(0, 100)[4]).all()
 
 
 def test_where_no_image_to_fit_on_has_a_region_and_where_it_was_fitted_before_whole_images_are_seen() -> None:

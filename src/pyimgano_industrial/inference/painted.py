@@ -40,7 +40,7 @@ class Paint:
 
     def over(self, pixels: NDArray[np.uint8], name: str) -> NDArray[np.uint8]:
         """Return an image (H, W, 3) with what lies outside painted over."""
-        return np.where(self.rois.mask(name, pixels.shape)[..., None], pixels, self.colour.astype(pixels.dtype))
+        return np.where(self.rois.mask(name, pixels.shape)[..., None], pixels, self.colour)
 
     def over_all(self, images: Images) -> Images:
         """Return a batch with what lies outside painted over; it has no files any more."""
@@ -52,9 +52,7 @@ class Paint:
 def painted(items: Sequence[Input], paint: Paint, *, names: Sequence[str]) -> Iterator[list[Any]]:
     """Give inputs that are painted over: arrays, or files of the same names where all of them are files.
 
-    names: of the inputs, by which their regions are found.
-
-    The files are PNG in a temporary folder and gone afterwards.
+    names: of the inputs, by which their regions are found. The files are PNG in a temporary folder and gone afterwards.
     """
     with tempfile.TemporaryDirectory(prefix="pyimgano-") as folder:
         as_files = all(isinstance(item, (str, Path)) for item in items)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pyimgano_industrial.core.calls import Images, calls_of
 from pyimgano_industrial.core.regions import RegionError
-from pyimgano_industrial.inference.feed import Frame, Input, Reader, batches, frames, items
+from pyimgano_industrial.inference.feed import Frame, Input, Reader, batches, frames, items, read_input
 from pyimgano_industrial.inference.forward import OnePass, run
 from pyimgano_industrial.inference.painted import Paint, name_of, painted
 from pyimgano_industrial.inference.rois import RoiLike, Rois
@@ -36,7 +36,6 @@ class RegionDetector:
     """
 
     _paint: Paint | None = None
-    _paints = False  # here, and not behind the detector's own chain
 
     def __init__(
         self,
@@ -71,17 +70,27 @@ class RegionDetector:
     def fit_only(self, x: Sequence[Input], y: Any = None, *, names: Sequence[str] | None = None, **kwargs: Any) -> None:
         """Fit the detector on normal images, without a threshold; names: of arrays whose regions go by name."""
         called = [name_of(item, index) for index, item in enumerate(x)] if names is None else names
-        whole = hasattr(self.detector, "set_reference_dir")  # pyimgano's: it reads whole references
-        self._paint = None if whole or not self._all_known(called) else Paint.like(x[0], self.rois, name=called[0])
-        self._paints = self._paint is not None
-        shown: AbstractContextManager[Sequence[Input]] = nullcontext(x)
-        if hasattr(type(self.detector), "after_chain"):  # it measures the light of whole images first
-            self.detector.after_chain = None if self._paint is None else self._paint.over_all
-            self._paints = False
-        elif self._paint is not None:
-            shown = painted(x, self._paint, names=called)
-        with shown as images:
-            self.detector.fit(images, **({} if y is None else {"y": y}), **kwargs)
+        refers = hasattr(self.detector, "set_reference_dir")  # pyimgano's: it reads whole references
+        self._paint = None if refers or not self._all_known(called) else Paint.like(x[0], self.rois, name=called[0])
+        if y is not None:
+            kwargs["y"] = y
+        if self._paint is None:
+            self.detector.fit(x, **kwargs)
+        elif self._behind_chain:
+            images: list[Any] = [  # the chain reads files by itself
+                item if isinstance(item, (str, Path)) else read_input(item, name=name)
+                for item, name in zip(x, called, strict=True)
+            ]
+            named = Images(images, paths=[None] * len(images), names=called)
+            self.detector.fit(named, after_chain=self._paint.over_all, **kwargs)
+        else:
+            with painted(x, self._paint, names=called) as shown:
+                self.detector.fit(shown, **kwargs)
+
+    @property
+    def _behind_chain(self) -> bool:
+        """Whether the detector has a chain, which measures whole images: they are painted over after it."""
+        return hasattr(type(self.detector), "after_chain")
 
     def _all_known(self, names: Sequence[str]) -> bool:
         """Return whether the images have regions, False where none has; raises RegionError where only some have."""
@@ -95,7 +104,7 @@ class RegionDetector:
 
     def shown(self, images: Images) -> Images:
         """Return what the detector is given of a batch: painted over outside where it was fitted so."""
-        return self._paint.over_all(images) if self._paints and self._paint is not None else images
+        return images if self._paint is None or self._behind_chain else self._paint.over_all(images)
 
     def decision_function(self, x: Iterable[Input]) -> NDArray[np.float32]:
         """Return scores (N,) float32, higher is more anomalous."""

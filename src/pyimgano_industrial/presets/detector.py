@@ -34,8 +34,8 @@ class PresetDetector:
     """
 
     after_chain: Callable[[Images], Images] | None = None
-    """What is done with corrected images before the detector gets them, in `fit` too; a RegionDetector paints them over
-    here, since a chain measures the light of the whole image."""
+    """What `fit` was told to do with corrected images before the detector gets them, there and in every later call; a
+    RegionDetector paints them over here, since a chain measures the light of the whole image."""
 
     def __new__(cls, *_: Any, detector: Any = None, **__: Any) -> PresetDetector:
         """Choose the class with maps where the detector has them."""
@@ -53,8 +53,16 @@ class PresetDetector:
         self.chain_ = chain(preset)
         self.u16_max = u16_max
 
-    def fit(self, x: Iterable[Input], y: Any = None, **kwargs: Any) -> PresetDetector:
+    def fit(
+        self,
+        x: Iterable[Input],
+        y: Any = None,
+        *,
+        after_chain: Callable[[Images], Images] | None = None,
+        **kwargs: Any,
+    ) -> PresetDetector:
         """Fit the chain where it waits for images, then the detector on what the chain makes of them."""
+        self.after_chain = after_chain
         images = self._read(x)
         self.chain_ = self.chain_.fit(images)
         corrected = self._corrected(images, range(len(images)))

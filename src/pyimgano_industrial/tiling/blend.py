@@ -185,6 +185,8 @@ class Accumulator:
         missing = next(self._expected, None)
         if missing is not None:
             raise ValueError(f"every tile must be added or skipped before finish; the next is {missing}")
+        if self._carried is not None:
+            self._carried.close()
         return self._sink.finish()
 
     def _merge(self, tile: Tile, values: NDArray[np.float32]) -> None:

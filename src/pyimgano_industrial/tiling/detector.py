@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano_industrial.core.calls import Calls
+from pyimgano_industrial.core.calls import calls_of
 from pyimgano_industrial.core.errors import IndustrialWarning
 from pyimgano_industrial.core.progress import Meter, Progress
 from pyimgano_industrial.core.regions import Roi
@@ -135,7 +135,7 @@ class TiledDetector:
         self.scales = tuple(scales)
         self.progress = progress
         bit_depth = None if u16_max is None else u16_max.bit_length()
-        with_maps = Calls(detector).has_maps
+        with_maps = calls_of(detector).has_maps
         self._cutter = Cutter(
             tile_size, self.stride, pad_mode, pad_value, roi, skip_flat, self.scales, bit_depth, with_maps
         )
